@@ -1,0 +1,1 @@
+"""The settings of a deployment: variables, Celery's configuration, logging, and its data files."""

@@ -1,0 +1,1 @@
+"""The Celery tasks: thin faces of the engine, one file a stage."""

@@ -1,0 +1,15 @@
+"""Admit runs whose thread has become free."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from threadrun.status import Stage
+from worker.app import app
+from worker.process import process
+
+
+@app.task(name="runs.admit")
+def admit(profile: str) -> Mapping[str, int]:
+    """Advance the profile's due runs in stage waiting; a lost or doubled message only changes when."""
+    return process.runs.serve(Stage.WAITING, profile)

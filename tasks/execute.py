@@ -1,0 +1,13 @@
+"""Run one tool call in its handler."""
+
+from __future__ import annotations
+
+from worker.app import app
+from worker.process import process
+from worker.store.ledger import CallAddress
+
+
+@app.task(name="tools.execute")
+def execute(run_key: str, round_: int, index: int) -> str:
+    """Run the call that the ledger holds under these coordinates, if it is still to be run."""
+    return process.handlers.execute(CallAddress(str(run_key), int(round_), int(index)))

@@ -1,0 +1,15 @@
+"""Gather and write the final records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from threadrun.status import Stage
+from worker.app import app
+from worker.process import process
+
+
+@app.task(name="runs.finalize")
+def finalize(profile: str) -> Mapping[str, int]:
+    """Advance the profile's due runs in stage finalize; a lost or doubled message only changes when."""
+    return process.runs.serve(Stage.FINALIZE, profile)

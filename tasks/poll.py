@@ -1,0 +1,15 @@
+"""Look at runs that work at the provider."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from threadrun.status import Stage
+from worker.app import app
+from worker.process import process
+
+
+@app.task(name="runs.poll")
+def poll(profile: str) -> Mapping[str, int]:
+    """Advance the profile's due runs in stage poll; a lost or doubled message only changes when."""
+    return process.runs.serve(Stage.POLL, profile)

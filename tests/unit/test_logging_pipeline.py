@@ -1,0 +1,208 @@
+"""Every line leaves through one pipeline, in one form, without secrets, arguments or local variables."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from io import StringIO
+
+import pytest
+import structlog
+from billiard.einfo import ExceptionInfo
+from celery import signals
+from celery.worker.consumer import consumer
+
+from config.log_pipeline import configure_logging, install_celery_logging
+from config.sections import LogSettings
+from config.settings import load_settings
+
+Lines = Callable[[], list[dict[str, object]]]
+
+
+@pytest.fixture(autouse=True)
+def _own_logging() -> Iterator[None]:
+    root = logging.getLogger()
+    kept = (root.handlers[:], root.level, structlog.get_config())
+    yield
+    root.handlers[:], level, configuration = kept
+    root.setLevel(level)
+    logging.captureWarnings(False)
+    structlog.configure(**configuration)
+    structlog.contextvars.clear_contextvars()
+
+
+@pytest.fixture
+def lines() -> Lines:
+    stream = StringIO()
+    configure_logging(LogSettings(), stream=stream, secrets=["configured-secret"])
+    return lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_lines_are_json_where_nobody_watches(lines):
+    structlog.get_logger("threadrun.test").info("run.created", run_key="k", tokens=12)
+    (line,) = lines()
+    assert line.items() >= {"event": "run.created", "level": "info", "run_key": "k", "tokens": 12}.items()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", str(line["timestamp"]))
+
+
+def test_lines_are_for_people_on_a_terminal():
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    stream = Terminal()
+    configure_logging(LogSettings(), stream=stream)
+    structlog.get_logger("threadrun.test").info("run.created", run_key="k")
+    assert "run.created" in stream.getvalue()
+    assert not stream.getvalue().startswith("{")
+
+
+@pytest.mark.parametrize(("form", "json_lines"), [("json", True), ("console", False)])
+def test_the_form_can_be_chosen(form, json_lines):
+    stream = StringIO()
+    configure_logging(LogSettings(format=form), stream=stream)
+    logging.getLogger("some.library").warning("careful")
+    assert stream.getvalue().startswith("{") is json_lines
+
+
+def test_lines_of_libraries_take_the_same_form(lines):
+    logging.getLogger("some.library").warning("%s are gone", "eggs", extra={"shelf": 3})
+    (line,) = lines()
+    assert (
+        line.items()
+        >= {"event": "eggs are gone", "level": "warning", "logger": "some.library", "shelf": 3}.items()
+    )
+
+
+def test_python_warnings_take_the_same_form(lines):
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.captureWarnings(True)
+        warnings.warn("old habits", stacklevel=1)
+    assert "old habits" in str(lines()[0]["event"])
+
+
+@pytest.mark.parametrize("name", ["httpx", "aiohttp.access", "celery.worker.strategy", "celery.app.trace"])
+def test_chatty_loggers_are_silent_below_warnings(lines, name):
+    logging.getLogger(name).info("GET https://host/?key=1")
+    logging.getLogger(name).warning("trouble")
+    assert [line["event"] for line in lines()] == ["trouble"]
+
+
+def test_celerys_received_and_succeeded_are_there_when_debugging():
+    stream = StringIO()
+    configure_logging(LogSettings(level="DEBUG"), stream=stream)
+    logging.getLogger("celery.app.trace").info("Task x succeeded")
+    assert "succeeded" in stream.getvalue()
+
+
+def test_the_level_applies_to_our_lines_and_to_others():
+    stream = StringIO()
+    configure_logging(LogSettings(level="WARNING", format="json"), stream=stream)
+    structlog.get_logger("threadrun.level").info("unheard")
+    logging.getLogger("some.library").info("unheard")
+    assert stream.getvalue() == ""
+
+
+def test_arguments_and_results_that_celery_attaches_are_dropped(lines):
+    context = {"id": "1", "name": "tools.execute", "args": "(content)", "return_value": "content"}
+    logging.getLogger("celery.worker.request").error("Task %(name)s failed", context, extra={"data": context})
+    (line,) = lines()
+    assert line["event"] == "Task tools.execute failed"
+    assert "content" not in json.dumps(line)
+
+
+@pytest.mark.parametrize(
+    ("template", "args"),
+    [
+        (consumer.UNKNOWN_TASK_ERROR, ("'runs.x'", "content", {"argsrepr": "content"}, {})),
+        (consumer.UNKNOWN_FORMAT, ("content",)),
+        (consumer.INVALID_TASK_ERROR, ("no id", "content")),
+        (consumer.MESSAGE_DECODE_ERROR, ("bad json", "text", "utf-8", "content", "content")),
+    ],
+)
+def test_messages_that_celery_cannot_use_are_not_written_out(lines, template, args):
+    logging.getLogger("celery.worker.consumer.consumer").error(template, *args)
+    (line,) = lines()
+    assert "content" not in str(line["event"]).replace("content_", "")
+    assert str(args[0]) in str(line["event"]) or template is consumer.UNKNOWN_FORMAT
+
+
+def deep(depth: int) -> None:
+    local_value = "never-logged"
+    if depth:
+        deep(depth - 1)
+    fail(f"at the bottom {len(local_value)}")
+
+
+def fail(text: str) -> None:
+    raise RuntimeError(text)
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_traceback_shows_at_most_twenty_frames_and_no_variables(form):
+    stream = StringIO()
+    configure_logging(LogSettings(format=form), stream=stream)
+    try:
+        deep(60)
+    except RuntimeError:
+        structlog.get_logger("threadrun.test").exception("it.failed")
+    text = stream.getvalue()
+    assert "at the bottom" in text
+    assert "never-logged" not in text.replace('local_value = "never-logged"', "")
+    if form == "json":
+        assert len(json.loads(text)["exception"][0]["frames"]) <= 21
+    else:
+        assert text.count("File ") <= 20
+
+
+def test_an_exception_that_crossed_a_process_is_shown(lines):
+    try:
+        deep(0)
+    except RuntimeError:
+        logging.getLogger("celery.app.trace").log(logging.ERROR, "failed", exc_info=ExceptionInfo().exc_info)
+    (line,) = lines()
+    assert "at the bottom" in json.dumps(line["exception"])
+
+
+def test_secrets_are_taken_out_of_messages_values_and_tracebacks(lines):
+    log = structlog.get_logger("threadrun.test")
+    try:
+        fail("Bearer abcdefgh12345 and configured-secret")
+    except RuntimeError:
+        log.exception("call.failed", api_key="abc", url="redis://u:pw@h/0")
+    logging.getLogger("some.library").warning("sent sk-abcdefgh12345")
+    text = json.dumps(lines())
+    assert not [word for word in ("abcdefgh12345", "configured-secret", ":pw@", '"abc"') if word in text]
+
+
+def test_celery_leaves_logging_to_the_pipeline(monkeypatch):
+    settings = load_settings({"THREADRUN_LOG__FORMAT": "json"}, None)
+    install_celery_logging(settings)
+    try:
+        assert [reply for _, reply in signals.setup_logging.send(sender=None)] == [None]
+        assert isinstance(logging.getLogger().handlers[0].formatter, structlog.stdlib.ProcessorFormatter)
+    finally:
+        signals.setup_logging.disconnect(dispatch_uid="threadrun.logging")
+        signals.task_prerun.disconnect(dispatch_uid="threadrun.logging.bind")
+        signals.task_postrun.disconnect(dispatch_uid="threadrun.logging.unbind")
+
+
+def test_lines_of_a_task_name_it_and_those_after_it_do_not(lines):
+    install_celery_logging(load_settings({}, None))
+    log = structlog.get_logger("threadrun.test")
+    try:
+        signals.task_prerun.send(sender=None, task_id="t-1", task=type("Task", (), {"name": "runs.poll"}))
+        log.info("during")
+        signals.task_postrun.send(sender=None)
+        log.info("after")
+    finally:
+        signals.setup_logging.disconnect(dispatch_uid="threadrun.logging")
+        signals.task_prerun.disconnect(dispatch_uid="threadrun.logging.bind")
+        signals.task_postrun.disconnect(dispatch_uid="threadrun.logging.unbind")
+    during, after = lines()
+    assert (during["task"], during["task_id"]) == ("runs.poll", "t-1")
+    assert "task" not in after

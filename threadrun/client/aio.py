@@ -1,0 +1,240 @@
+"""The client for asyncio code: FastAPI, Starlette, Django's async views. The twin of `threadrun.client.sync`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self, Unpack
+
+from redis.asyncio import Redis
+
+from threadrun.client import reading
+from threadrun.client.enqueueing import Enqueued, RunOptions
+from threadrun.client.operation import Operation, Pause, T, run_async
+from threadrun.client.operations import Operations, Refused
+from threadrun.client.stats import Stats, stats
+from threadrun.errors import InvalidRequest, Problem
+from threadrun.keys import DEFAULT_PREFIX, Keys
+from threadrun.records import RunRecord, RunSummary, Transition
+from threadrun.redis_clients import connect_async
+from threadrun.status import Outcome, RunStatus
+
+FOLLOW_SECONDS = 0.2
+"""How often a follower looks for new events."""
+
+
+@dataclass(frozen=True, slots=True)
+class AsyncRunHandle:
+    """Stand for an enqueued run; keep its key, and it can be found again from anywhere."""
+
+    key: str
+    """The run key."""
+    created: bool
+    """False: the same request had been enqueued under this key before."""
+    client: AsyncRunClient
+
+    async def get(self) -> RunRecord:
+        """Read the record as it is now; see AsyncRunClient.get."""
+        return await self.client.get(self.key)
+
+    async def wait(self, timeout: float | None = None) -> RunRecord:
+        """Wait for the final record; see AsyncRunClient.wait."""
+        return await self.client.wait(self.key, timeout)
+
+    def events(self, after: int = 0, *, follow: bool = False) -> AsyncIterator[Transition]:
+        """Read the events; see AsyncRunClient.events."""
+        return self.client.events(self.key, after, follow=follow)
+
+    async def cancel(self) -> bool:
+        """Wish the run cancelled; see AsyncRunClient.cancel."""
+        return await self.client.cancel(self.key)
+
+
+class AsyncRunClient:
+    """Enqueue runs and read their records.
+
+    One client serves one event loop. It talks to Redis only, never to a provider or a worker;
+    what it enqueues is safe as soon as `enqueue` returns, as long as Redis keeps its data.
+    """
+
+    def __init__(
+        self, redis: Redis, *, key_prefix: str = DEFAULT_PREFIX, clock_key: str | None = None
+    ) -> None:
+        """Use a Redis client made with `decode_responses=True`; `from_url` makes a fitting one."""
+        if not redis.connection_pool.connection_kwargs.get("decode_responses"):
+            raise InvalidRequest([Problem("redis", "make the Redis client with decode_responses=True")])
+        self._redis = redis
+        self._operations = Operations(Keys(key_prefix), clock_key=clock_key)
+
+    @classmethod
+    def from_url(cls, url: str, *, key_prefix: str = DEFAULT_PREFIX) -> Self:
+        """Connect to Redis by URL, with the timeouts and retries that the workers use."""
+        return cls(connect_async(url), key_prefix=key_prefix)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Connect as THREADRUN_REDIS_URL and THREADRUN_KEY_PREFIX say, like the workers."""
+        env = os.environ if environ is None else environ
+        url = env.get("THREADRUN_REDIS_URL") or "redis://127.0.0.1:6379/0"
+        return cls.from_url(url, key_prefix=env.get("THREADRUN_KEY_PREFIX") or DEFAULT_PREFIX)
+
+    async def _do(self, operation: Operation[T]) -> T:
+        return await run_async(operation, self._redis)
+
+    def _handle(self, enqueued: Enqueued) -> AsyncRunHandle:
+        return AsyncRunHandle(enqueued.run_key, enqueued.created, self)
+
+    async def enqueue(self, assistant_id: str, **options: Unpack[RunOptions]) -> AsyncRunHandle:
+        """Enqueue a run; it is accepted once this returns.
+
+        Messages alone: a new thread. A thread alone: it is run as it is. Both: the messages are added to it.
+
+        Args:
+            assistant_id: The assistant to run.
+            options: What `RunOptions` names; every other create parameter of the wire among them.
+
+        Raises:
+            InvalidRequest: The request cannot work; nothing is stored.
+            UnknownTool: A tool is named that no worker serves; the error lists those served.
+            UnknownProfile: A profile is named that no worker serves.
+            IdempotencyConflict: The key stands for another request.
+            ThreadBusy: The thread has an active run and `thread_strategy` is "reject".
+            StoreUnavailable: Redis did not answer; repeat with the same idempotency_key.
+        """
+        return self._handle(await self._do(self._operations.enqueue(assistant_id, options)))
+
+    async def enqueue_many(self, requests: Sequence[Mapping[str, Any]]) -> list[AsyncRunHandle | Refused]:
+        """Enqueue many runs in one round trip; each mapping holds what `enqueue` takes.
+
+        Returns:
+            For each request, in order, its handle, or the IdempotencyConflict or ThreadBusy that refused it.
+
+        Raises:
+            InvalidRequest: At least one request cannot work; its position leads each path; nothing is stored.
+            StoreUnavailable: Redis did not answer; repeat with the same idempotency keys.
+        """
+        answers = await self._do(self._operations.enqueue_many(requests))
+        return [self._handle(one) if isinstance(one, Enqueued) else one for one in answers]
+
+    async def replay(self, run_key: str, *, idempotency_key: str | None = None) -> AsyncRunHandle:
+        """Enqueue a new run from the request of an old one.
+
+        Raises:
+            RunNotFound: No record stands under this key.
+            InvalidRequest: The old request would be refused today.
+            StoreUnavailable: Redis did not answer.
+        """
+        return self._handle(await self._do(self._operations.replay(run_key, idempotency_key)))
+
+    async def get(self, run_key: str) -> RunRecord:
+        """Read a record as it is now; once final it never changes.
+
+        Raises:
+            RunNotFound: No record stands under this key.
+            RecordTooNew: A newer threadrun wrote it.
+            StoreUnavailable: Redis did not answer.
+        """
+        return await self._do(reading.get(self._operations.keys, run_key))
+
+    async def list(
+        self,
+        *,
+        status: RunStatus | Outcome | str | None = None,
+        thread_id: str | None = None,
+        profile: str = "default",
+        since: datetime | None = None,
+        limit: int = 20,
+        after: str | None = None,
+    ) -> list[RunSummary]:
+        """List runs, newest first.
+
+        Args:
+            status: Only runs with this status or, once finished, this outcome; "none" before the first status.
+            thread_id: Only runs of this thread, at `profile`.
+            profile: The profile that `thread_id` belongs to.
+            since: Only runs enqueued at or after this time.
+            limit: 1 to 1000.
+            after: Continue after this run key, the last of the page before.
+
+        Raises:
+            InvalidRequest: A filter cannot work.
+            RunNotFound: `after` is not in this list.
+            StoreUnavailable: Redis did not answer.
+        """
+        keys = self._operations.keys
+        return await self._do(reading.list_runs(keys, status, thread_id, profile, since, limit, after))
+
+    async def wait(self, run_key: str, timeout: float | None = None) -> RunRecord:
+        """Wait until the record is final and read it.
+
+        Args:
+            run_key: The run.
+            timeout: Seconds; none waits for ever. Every run ends by its deadline.
+
+        Raises:
+            WaitTimeout: Not final in time; the run goes on.
+            RunNotFound: No record stands under this key.
+            StoreUnavailable: Redis did not answer.
+        """
+        return await self._do(reading.wait(self._operations.keys, run_key, timeout))
+
+    async def events(
+        self, run_key: str, after: int = 0, *, follow: bool = False
+    ) -> AsyncIterator[Transition]:
+        """Read a run's events in order; resume with the last `seq` seen.
+
+        Args:
+            run_key: The run.
+            after: Give only events with a higher seq.
+            follow: Wait for more until the record is final.
+
+        Raises:
+            RunNotFound: No record stands under this key.
+            StoreUnavailable: Redis did not answer.
+        """
+        while True:
+            page, final = await self._do(reading.events(self._operations.keys, run_key, after))
+            for event in page:
+                yield event
+            after += len(page)
+            if final or not follow:
+                return
+            await self._do(_paused(FOLLOW_SECONDS))
+
+    async def cancel(self, run_key: str) -> bool:
+        """Wish a run cancelled; it may still complete, its record will tell.
+
+        Returns:
+            True if the wish is new; false if it was wished before or the run is already final.
+
+        Raises:
+            RunNotFound: No record stands under this key.
+            StoreUnavailable: Redis did not answer.
+        """
+        return await self._do(reading.cancel(self._operations.keys, run_key, self._operations.clock_key))
+
+    async def tools(self) -> dict[str, dict[str, Any]]:
+        """Read the catalogue of served tools: name to definition, queue and limits.
+
+        Raises:
+            StoreUnavailable: Redis did not answer.
+        """
+        return await self._do(self._operations.served_tools())
+
+    async def stats(self) -> Stats:
+        """Read what is due, since when, and who works.
+
+        Raises:
+            StoreUnavailable: Redis did not answer.
+        """
+        return await self._do(stats(self._operations.keys))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._redis.aclose()
+
+
+def _paused(seconds: float) -> Operation[None]:
+    yield Pause(seconds)

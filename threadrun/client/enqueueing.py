@@ -1,0 +1,186 @@
+"""Turn a caller's values into one atomic enqueue."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from threadrun.client.catalogue import Shelf
+from threadrun.client.operation import Operation
+from threadrun.errors import IdempotencyConflict, InvalidRequest, Problem, ThreadBusy
+from threadrun.keys import INDEX_LIFE_SECONDS, Keys
+from threadrun.records import SCHEMA
+from threadrun.request import RUN_KEY_PATTERN, OnDone, RunRequest
+from threadrun.status import Stage
+
+WAITING_LOOK_MS = 30_000
+"""How soon a run that waits for its thread is looked at without being woken."""
+
+
+class RunOptions(TypedDict, total=False):
+    """Name what `enqueue` takes beside the assistant; the types and limits are those of `RunRequest`."""
+
+    thread_id: str | None
+    """The thread to run; none: a new one is created from `messages`."""
+    messages: str | Sequence[str | Mapping[str, Any]] | None
+    """A text, or messages as on the wire; with `thread_id` they are added to the thread."""
+    instructions: str | None
+    additional_instructions: str | None
+    model: str | None
+    tools: Sequence[str | Mapping[str, Any]] | None
+    """Names of served tools, or wire definitions of server-side tools; only these may be called."""
+    metadata: Mapping[str, str] | None
+    temperature: float | None
+    top_p: float | None
+    reasoning_effort: str | None
+    max_prompt_tokens: int | None
+    max_completion_tokens: int | None
+    truncation_strategy: Mapping[str, Any] | None
+    tool_choice: str | Mapping[str, Any] | None
+    parallel_tool_calls: bool | None
+    response_format: str | Mapping[str, Any] | None
+    tool_resources: Mapping[str, Any] | None
+    include: Sequence[str] | None
+    idempotency_key: str | None
+    """The run key; repeated with the same request it gives the same run. None: one is generated."""
+    deadline_seconds: float | None
+    profile: str | None
+    thread_strategy: str | None
+    """`enqueue` (default): wait for the thread's active run. `reject`: raise ThreadBusy."""
+    on_done: str | Mapping[str, str] | OnDone | None
+    """The Celery task to send when the record is final: a name, or `{"task": …, "queue": …}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """Say what an enqueue gave."""
+
+    run_key: str
+    created: bool
+    """False: the same request was enqueued before under this key."""
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Hold a validated request, ready for the script."""
+
+    run_key: str
+    request: RunRequest
+    fingerprint: str
+    replay_of: str | None = None
+
+
+def prepare(
+    shelf: Shelf, assistant_id: Any, options: Mapping[str, Any], replay_of: str | None = None
+) -> Operation[Prepared]:
+    """Validate a caller's values and fill in the definitions of tools given by name.
+
+    Raises:
+        InvalidRequest: with every problem found; nothing is stored.
+    """
+    values = {name: value for name, value in options.items() if value is not None}
+    run_key = values.pop("idempotency_key", None) or uuid.uuid4().hex
+    if not isinstance(run_key, str) or not RUN_KEY_PATTERN.fullmatch(run_key):
+        problem = Problem("idempotency_key", "1 to 128 characters of A-Z a-z 0-9 . _ : - are allowed")
+        raise InvalidRequest([problem])
+    values["assistant_id"] = assistant_id
+    values["messages"] = _messages(values.get("messages", ()))
+    if isinstance(values.get("on_done"), str):
+        values["on_done"] = {"task": values["on_done"]}
+    tools = values.pop("tools", None)
+    asked = RunRequest.parse(values)
+    named = _tool_list(tools)
+    fingerprint = _fingerprint(asked, named)
+    yield from shelf.check_profile(asked.profile)
+    if named is None:
+        return Prepared(run_key, asked, fingerprint, replay_of)
+    definitions = yield from shelf.definitions(tool for tool in named if isinstance(tool, str))
+    wire = tuple(definitions[tool] if isinstance(tool, str) else dict(tool) for tool in named)
+    return Prepared(run_key, asked.model_copy(update={"tools": wire}), fingerprint, replay_of)
+
+
+def _messages(messages: Any) -> Any:
+    if isinstance(messages, str):
+        messages = [messages]
+    if isinstance(messages, Sequence):
+        return tuple({"role": "user", "content": m} if isinstance(m, str) else m for m in messages)
+    return messages
+
+
+def _tool_list(tools: Any) -> list[str | Mapping[str, Any]] | None:
+    if tools is None:
+        return None
+    if isinstance(tools, str) or not isinstance(tools, Sequence):
+        raise InvalidRequest([Problem("tools", "give a list of tool names or wire definitions")])
+    problems = [
+        Problem(f"tools.{at}", "give a served tool's name, or a wire definition with a type")
+        for at, tool in enumerate(tools)
+        if not (isinstance(tool, str) or (isinstance(tool, Mapping) and isinstance(tool.get("type"), str)))
+    ]
+    if len(tools) > MAX_TOOLS:
+        problems.append(Problem("tools", f"{len(tools)} tools; at most {MAX_TOOLS} a run"))
+    if problems:
+        raise InvalidRequest(problems)
+    return list(tools)
+
+
+MAX_TOOLS = 128
+"""The wire's limit of tools an assistant (OpenAI's published CreateAssistantRequest); a run may allow fewer."""
+
+
+def _fingerprint(asked: RunRequest, tools: Sequence[str | Mapping[str, Any]] | None) -> str:
+    """Identify what the caller asked, not what a name stood for at the time."""
+    said = {"request": asked.model_dump(mode="json", exclude_none=True), "tools": tools}
+    return hashlib.sha256(json.dumps(said, sort_keys=True, default=dict).encode()).hexdigest()
+
+
+def enqueue_script(keys: Keys, prepared: Prepared) -> tuple[list[str], list[Any]]:
+    """List keys and arguments of the enqueue script."""
+    request, run_key = prepared.request, prepared.run_key
+    thread = request.thread_id
+    event = {"type": "run.enqueued", "profile": request.profile}
+    if prepared.replay_of:
+        event["replay_of"] = prepared.replay_of
+    names = [
+        t["function"]["name"] for t in request.tools or () if t.get("type") == "function" and "function" in t
+    ]
+    fields = [
+        "schema", SCHEMA, "assistant_id", request.assistant_id,
+        "tool_names", "*" if request.tools is None else ",".join(names) or "-", "tells", int(request.on_done is not None),
+        "request", request.model_dump_json(exclude_none=True),
+    ]  # fmt: skip
+    if thread is not None:
+        fields += ["thread_id", thread]
+    key_names = [
+        keys.run(run_key),
+        keys.thread(request.profile, thread) if thread else "-",
+        keys.stream(),
+        keys.index_runs(),
+        keys.index_thread(request.profile, thread) if thread else "-",
+    ]
+    args = [
+        keys.prefix, run_key, request.profile, prepared.fingerprint, int(thread is not None),
+        request.thread_strategy, round(request.deadline_seconds * 1000), json.dumps(event, separators=(",", ":")),
+        WAITING_LOOK_MS, INDEX_LIFE_SECONDS, *fields,
+    ]  # fmt: skip
+    return key_names, args
+
+
+def read_verdict(prepared: Prepared, answer: Sequence[str]) -> Enqueued:
+    """Read the script's answer.
+
+    Raises:
+        IdempotencyConflict: The key stands for another request.
+        ThreadBusy: The thread has an active run and the strategy is "reject".
+    """
+    verdict, word, _ = answer
+    if verdict == "conflict":
+        raise IdempotencyConflict(prepared.run_key)
+    if verdict == "busy":
+        raise ThreadBusy(prepared.request.thread_id or "", word)
+    return Enqueued(prepared.run_key, verdict == "new", Stage(word))

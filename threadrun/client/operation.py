@@ -1,0 +1,88 @@
+"""Write each client operation once, for the sync and the asyncio client.
+
+An operation is a generator: it yields what to do with Redis (a call on the client, or a pause), is sent the
+answer, and returns its result. The two drivers differ only in `await`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+from redis.exceptions import RedisError
+
+from threadrun.errors import StoreUnavailable, ThreadrunError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Wait before the next step."""
+
+    seconds: float
+
+
+Call: TypeAlias = Callable[[Any], Any]
+"""A call on a Redis client; with an asyncio client it gives an awaitable."""
+
+Operation: TypeAlias = Generator[Call | Pause, Any, T]
+
+
+def run(operation: Operation[T], client: Any) -> T:
+    """Drive an operation over a sync client.
+
+    Raises:
+        StoreUnavailable: Redis did not answer, or answered with an error.
+    """
+    answer: Any = None
+    try:
+        while True:
+            step = operation.send(answer)
+            answer = None
+            if isinstance(step, Pause):
+                time.sleep(step.seconds)
+            else:
+                answer = step(client)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    except ThreadrunError:
+        raise  # WaitTimeout is an OSError too
+    except (RedisError, OSError) as error:
+        raise _unavailable(error) from error
+
+
+async def run_async(operation: Operation[T], client: Any) -> T:
+    """Drive an operation over an asyncio client.
+
+    Raises:
+        StoreUnavailable: Redis did not answer, or answered with an error.
+    """
+    answer: Any = None
+    try:
+        while True:
+            step = operation.send(answer)
+            answer = None
+            if isinstance(step, Pause):
+                await asyncio.sleep(step.seconds)
+            else:
+                answer = await step(client)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    except ThreadrunError:
+        raise  # WaitTimeout is an OSError too
+    except (RedisError, OSError) as error:
+        raise _unavailable(error) from error
+
+
+def _unavailable(error: Exception) -> StoreUnavailable:
+    # The text of a Redis error can hold the URL's password; its kind and first line do not.
+    text = str(error).splitlines()[0] if str(error) else ""
+    return StoreUnavailable(
+        f"{type(error).__name__}: {text[:200]}" if "@" not in text else type(error).__name__
+    )

@@ -1,0 +1,86 @@
+"""Put the client's operations together, once for both clients."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from threadrun.client import enqueueing, reading
+from threadrun.client.catalogue import Shelf, read_catalogue
+from threadrun.client.enqueueing import Enqueued, Prepared, enqueue_script, read_verdict
+from threadrun.client.operation import Operation
+from threadrun.errors import IdempotencyConflict, InvalidRequest, Problem, ThreadBusy
+from threadrun.keys import Keys
+from threadrun.scripts import script_text
+
+Refused = IdempotencyConflict | ThreadBusy
+
+
+class Operations:
+    """Hold what the operations of one client share: key names and the catalogue."""
+
+    def __init__(self, keys: Keys, *, clock_key: str | None = None) -> None:
+        self.keys = keys
+        self.clock_key = clock_key
+        self.shelf = Shelf(keys)
+
+    def enqueue(self, assistant_id: str, options: Mapping[str, Any]) -> Operation[Enqueued]:
+        """See RunClient.enqueue."""
+        prepared = yield from enqueueing.prepare(self.shelf, assistant_id, options)
+        return (yield from self._store(prepared))
+
+    def _store(self, prepared: Prepared) -> Operation[Enqueued]:
+        text = script_text("enqueue", clock_key=self.clock_key)
+        keys, args = enqueue_script(self.keys, prepared)
+        answer = yield lambda client: client.register_script(text)(keys=keys, args=args)
+        return read_verdict(prepared, answer)
+
+    def replay(self, run_key: str, idempotency_key: str | None) -> Operation[Enqueued]:
+        """See RunClient.replay."""
+        record = yield from reading.get(self.keys, run_key)
+        values = record.request.model_dump(exclude_none=True)
+        assistant_id = values.pop("assistant_id")
+        options = {**values, "idempotency_key": idempotency_key}
+        prepared = yield from enqueueing.prepare(self.shelf, assistant_id, options, replay_of=run_key)
+        return (yield from self._store(prepared))
+
+    def enqueue_many(self, requests: Sequence[Mapping[str, Any]]) -> Operation[list[Enqueued | Refused]]:
+        """See RunClient.enqueue_many."""
+        prepared: list[Prepared] = []
+        problems: list[Problem] = []
+        for at, values in enumerate(requests):
+            options = dict(values)
+            try:
+                assistant_id = options.pop("assistant_id", None)
+                prepared.append((yield from enqueueing.prepare(self.shelf, assistant_id, options)))
+            except InvalidRequest as error:
+                problems += [
+                    Problem(f"{at}.{p.path}" if p.path else str(at), p.message) for p in error.problems
+                ]
+        if problems:
+            raise InvalidRequest(problems)
+        _, *answers = yield lambda client: self._pipelined(client, prepared)
+        return [_verdict(one, answer) for one, answer in zip(prepared, answers, strict=True)]
+
+    def served_tools(self) -> Operation[dict[str, dict[str, Any]]]:
+        """See RunClient.tools."""
+        catalogue = yield from read_catalogue(self.keys)
+        return {name: dict(entry) for name, entry in sorted(catalogue.tools.items())}
+
+    def _pipelined(self, client: Any, prepared: Sequence[Prepared]) -> Any:
+        text = script_text("enqueue", clock_key=self.clock_key)
+        sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+        pipe = client.pipeline(transaction=False)
+        pipe.script_load(text)  # in the same round trip, so that Redis cannot have forgotten it
+        for one in prepared:
+            keys, args = enqueue_script(self.keys, one)
+            pipe.evalsha(sha, len(keys), *keys, *args)
+        return pipe.execute()
+
+
+def _verdict(prepared: Prepared, answer: Sequence[str]) -> Enqueued | Refused:
+    try:
+        return read_verdict(prepared, answer)
+    except (IdempotencyConflict, ThreadBusy) as refusal:
+        return refusal

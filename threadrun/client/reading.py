@@ -1,0 +1,199 @@
+"""Read runs: one record, a list, events, and the wait for the end."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from threadrun.client.operation import Operation, Pause
+from threadrun.errors import InvalidRequest, Problem, RunNotFound, WaitTimeout
+from threadrun.keys import Keys
+from threadrun.records import RunRecord, RunSummary, Transition, run_record, utc, utc_or_none
+from threadrun.request import RUN_KEY_PATTERN
+from threadrun.scripts import script_text
+from threadrun.status import Outcome, RunStatus, Stage
+
+FIRST_LOOK_SECONDS, SLOWEST_LOOK_SECONDS = 0.02, 0.25
+"""How often a waiting caller looks at a run: often at first, then four times a second."""
+
+SUMMARY_FIELDS = ("stage", "status", "outcome", "profile", "thread_id", "run_id", "created_ms", "finished_ms")
+
+
+def checked(run_key: str) -> str:
+    """Refuse a run key that cannot exist, before it becomes part of a Redis key.
+
+    Raises:
+        InvalidRequest: The key has characters or a length that no run key has.
+    """
+    if not isinstance(run_key, str) or not RUN_KEY_PATTERN.fullmatch(run_key):
+        raise InvalidRequest([Problem("run_key", "1 to 128 characters of A-Z a-z 0-9 . _ : - are allowed")])
+    return run_key
+
+
+def get(keys: Keys, run_key: str) -> Operation[RunRecord]:
+    """Read a whole record at one moment.
+
+    Raises:
+        RunNotFound: No record stands under this key.
+    """
+    checked(run_key)
+
+    def call(client: Any) -> Any:
+        pipe = client.pipeline(transaction=True)
+        pipe.hgetall(keys.run(run_key))
+        pipe.lrange(keys.events(run_key), 0, -1)
+        pipe.hgetall(keys.calls(run_key))
+        return pipe.execute()
+
+    fields, events, calls = yield call
+    if not fields:
+        raise RunNotFound(run_key)
+    return run_record(run_key, fields, events, calls)
+
+
+def wait(keys: Keys, run_key: str, timeout_seconds: float | None) -> Operation[RunRecord]:
+    """Wait until the record is final, then read it.
+
+    Raises:
+        WaitTimeout: It was not final in time; the run goes on.
+        RunNotFound: No record stands under this key.
+    """
+    checked(run_key)
+    until = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+    pause = FIRST_LOOK_SECONDS
+    while True:
+        stage = yield lambda client: client.hget(keys.run(run_key), "stage")
+        if stage is None:
+            raise RunNotFound(run_key)
+        if stage == Stage.DONE:
+            return (yield from get(keys, run_key))
+        if until is not None and time.monotonic() + pause > until:
+            raise WaitTimeout(run_key, stage, timeout_seconds or 0)
+        yield Pause(pause)
+        pause = min(pause * 1.3, SLOWEST_LOOK_SECONDS)
+
+
+def events(keys: Keys, run_key: str, after: int) -> Operation[tuple[list[Transition], bool]]:
+    """Read the events after a seq, and whether the record is final.
+
+    Raises:
+        RunNotFound: No record stands under this key.
+    """
+    checked(run_key)
+
+    def call(client: Any) -> Any:
+        pipe = client.pipeline(transaction=True)
+        pipe.lrange(keys.events(run_key), after, -1)
+        pipe.hget(keys.run(run_key), "stage")
+        return pipe.execute()
+
+    texts, stage = yield call
+    if stage is None:
+        raise RunNotFound(run_key)
+    return [Transition.load(text) for text in texts], stage == Stage.DONE
+
+
+def cancel(keys: Keys, run_key: str, clock_key: str | None = None) -> Operation[bool]:
+    """Record the wish that a run be cancelled; true if the wish is new.
+
+    Raises:
+        RunNotFound: No record stands under this key.
+    """
+    checked(run_key)
+    event = json.dumps({"type": "run.cancel_requested"}, separators=(",", ":"))
+    text = script_text("cancel_wish", clock_key=clock_key)
+    key_names = [keys.run(run_key), keys.stream()]
+    verdict = yield lambda client: client.register_script(text)(
+        keys=key_names, args=[keys.prefix, run_key, event]
+    )
+    if verdict == "missing":
+        raise RunNotFound(run_key)
+    return bool(verdict == "wished")
+
+
+def list_runs(
+    keys: Keys,
+    status: RunStatus | Outcome | str | None,
+    thread_id: str | None,
+    profile: str,
+    since: datetime | None,
+    limit: int,
+    after: str | None,
+) -> Operation[list[RunSummary]]:
+    """List runs, newest first.
+
+    Raises:
+        InvalidRequest: An unknown status, a limit outside 1..1000, a `since` without time zone.
+    """
+    index = _index(keys, status, thread_id, profile)
+    since_ms = _since_ms(since)
+    if not 1 <= limit <= 1000:
+        raise InvalidRequest([Problem("limit", "1 to 1000")])
+    start = 0
+    if after is not None:
+        rank = yield lambda client: client.zrevrank(index, checked(after))
+        if rank is None:
+            raise RunNotFound(after)
+        start = rank + 1
+    found: list[RunSummary] = []
+    while len(found) < limit:
+        first = start
+        page: Sequence[str] = yield lambda client: client.zrevrange(index, first, first + limit - 1)  # noqa: B023 called before the next turn
+        if not page:
+            break
+        rows = yield lambda client: _summaries(client, keys, page)  # noqa: B023 called before the next turn
+        shown = [_summary(key, row) for key, row in zip(page, rows, strict=True) if row[0] is not None]
+        found += [run for run in shown if _wanted(run, status, since_ms)]
+        start += len(page)
+        if len(page) < limit or (shown and since_ms and shown[-1].created_at.timestamp() * 1000 < since_ms):
+            break
+    return found[:limit]
+
+
+def _index(keys: Keys, status: str | None, thread_id: str | None, profile: str) -> str:
+    known = {*RunStatus, *Outcome, "none"}
+    if status is not None and status not in known:
+        raise InvalidRequest([Problem("status", f"one of {', '.join(sorted(known))}")])
+    if thread_id is not None:
+        return keys.index_thread(profile, thread_id)
+    return keys.index_runs() if status is None else keys.index_status(status)
+
+
+def _since_ms(since: datetime | None) -> float | None:
+    if since is None:
+        return None
+    if since.tzinfo is None:
+        raise InvalidRequest([Problem("since", "give a time with its zone, such as datetime.now(UTC)")])
+    return since.timestamp() * 1000
+
+
+def _summaries(client: Any, keys: Keys, page: Sequence[str]) -> Any:
+    pipe = client.pipeline(transaction=False)
+    for run_key in page:
+        pipe.hmget(keys.run(run_key), SUMMARY_FIELDS)
+    return pipe.execute()
+
+
+def _summary(run_key: str, row: Sequence[str | None]) -> RunSummary:
+    stage, status, outcome, profile, thread_id, run_id, created_ms, finished_ms = row
+    return RunSummary(
+        key=run_key,
+        stage=Stage(stage or Stage.DONE),
+        status=RunStatus(status) if status else None,
+        outcome=Outcome(outcome) if outcome else None,
+        profile=profile or "",
+        thread_id=thread_id or None,
+        run_id=run_id or None,
+        created_at=utc(created_ms or 0),
+        finished_at=utc_or_none(finished_ms),
+    )
+
+
+def _wanted(run: RunSummary, status: str | None, since_ms: float | None) -> bool:
+    label = run.outcome or run.status or "none"
+    return (status is None or label == status) and (
+        since_ms is None or run.created_at.timestamp() * 1000 >= since_ms
+    )

@@ -1,0 +1,189 @@
+"""Every error that threadrun raises for its callers, as one tree.
+
+    ThreadrunError
+    ├── InvalidRequest (ValueError)      a request refused before anything is stored
+    │   ├── UnknownTool                  names a tool that no worker serves
+    │   └── UnknownProfile               names a profile that no worker serves
+    ├── IdempotencyConflict              same run key, another request
+    ├── ThreadBusy                       strategy "reject" met an active run
+    ├── RunNotFound                      no record under this run key
+    ├── RunNotFinished                   asked of a run what only a finished one has
+    ├── WaitTimeout (TimeoutError)       the run was not final in time
+    ├── StoreUnavailable                 Redis did not answer
+    ├── RecordTooNew                     written by a newer threadrun
+    ├── SettingsInvalid                  settings that cannot work
+    ├── WireInvalid (ValueError)         a reply that is no object of the wire (threadrun.models)
+    ├── ToolError                        raised by a handler: text the model may read
+    ├── ToolArgumentsInvalid             the model's arguments do not fit the handler's signature
+    └── ToolDefinitionError (TypeError)  a handler that cannot be offered to a model
+
+Each class carries its data as attributes, and its text ends with the remedy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+class ThreadrunError(Exception):
+    """Catch every error of this package."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Name one thing that is wrong with an input, and where."""
+
+    path: str
+    """Where: field names and indexes joined by dots, such as `metadata.team`."""
+    message: str
+    """What is wrong and what would be right; never contains the offending secret."""
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class InvalidRequest(ThreadrunError, ValueError):
+    """Refuse a request before anything is stored; `problems` lists all that is wrong with it."""
+
+    def __init__(
+        self, problems: Sequence[Problem], remedy: str = "Correct the request and enqueue it again."
+    ) -> None:
+        self.problems = tuple(problems)
+        lines = "".join(f"\n  - {problem}" for problem in self.problems)
+        super().__init__(f"The request cannot be enqueued:{lines}\n{remedy}")
+
+
+class UnknownTool(InvalidRequest):
+    """Refuse tool names that no worker serves; `names` and `served` hold both lists."""
+
+    def __init__(self, names: Iterable[str], served: Iterable[str]) -> None:
+        self.names = tuple(sorted(names))
+        self.served = tuple(sorted(served))
+        listing = ", ".join(self.served) or "none"
+        problem = Problem("tools", f"no worker serves {', '.join(self.names)}; served: {listing}")
+        super().__init__(
+            [problem],
+            "Start a tools worker whose THREADRUN_TOOLS__MODULES imports the handler, or name a served tool.",
+        )
+
+
+class UnknownProfile(InvalidRequest):
+    """Refuse a profile that no worker serves; `profile` and `served` hold both."""
+
+    def __init__(self, profile: str, served: Iterable[str]) -> None:
+        self.profile = profile
+        self.served = tuple(sorted(served))
+        problem = Problem("profile", f"no worker serves {profile!r}; served: {', '.join(self.served)}")
+        super().__init__([problem], "Configure it as THREADRUN_PROFILES__<NAME>__BASE_URL at the workers.")
+
+
+class IdempotencyConflict(ThreadrunError):
+    """Refuse a run key that already stands for another request."""
+
+    def __init__(self, run_key: str) -> None:
+        self.run_key = run_key
+        super().__init__(
+            f"Run key {run_key!r} already stands for another request. Use a new idempotency_key, "
+            "or repeat the first request unchanged to get its run."
+        )
+
+
+class ThreadBusy(ThreadrunError):
+    """Refuse a run with strategy "reject" because its thread has an active run."""
+
+    def __init__(self, thread_id: str, active_run_key: str) -> None:
+        self.thread_id = thread_id
+        self.active_run_key = active_run_key
+        super().__init__(
+            f"Thread {thread_id!r} already has the active run {active_run_key!r}. Wait for it, cancel it, "
+            'or enqueue with strategy="enqueue" to run afterwards.'
+        )
+
+
+class RunNotFound(ThreadrunError, LookupError):
+    """Report that no record stands under a run key (never enqueued, or expired after its retention)."""
+
+    def __init__(self, run_key: str) -> None:
+        self.run_key = run_key
+        super().__init__(
+            f"No run under key {run_key!r}. It was never enqueued here, or its record has expired; "
+            "check the key and the Redis key prefix."
+        )
+
+
+class RunNotFinished(ThreadrunError):
+    """Report that a run has no final record yet."""
+
+    def __init__(self, run_key: str, stage: str) -> None:
+        self.run_key = run_key
+        self.stage = stage
+        super().__init__(f"Run {run_key!r} is in stage {stage!r}, not finished. Wait for it first.")
+
+
+class WaitTimeout(ThreadrunError, TimeoutError):
+    """Report that a run was not final in time; it goes on, and can be waited for again."""
+
+    def __init__(self, run_key: str, stage: str, timeout_seconds: float) -> None:
+        self.run_key = run_key
+        self.stage = stage
+        self.timeout_seconds = timeout_seconds
+        super().__init__(
+            f"Run {run_key!r} was still in stage {stage!r} after {timeout_seconds:g} s. It goes on; wait again, "
+            "or see `threadrun show` for what it waits for."
+        )
+
+
+class StoreUnavailable(ThreadrunError, ConnectionError):
+    """Report that Redis did not answer; whether the last write happened is unknown, and repeating it is safe."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"Redis did not answer: {reason}. Repeat the call with the same idempotency_key; "
+            "it cannot enqueue the run twice."
+        )
+
+
+class RecordTooNew(ThreadrunError):
+    """Report a record written by a newer version than this one reads."""
+
+    def __init__(self, run_key: str, schema: int, known: int) -> None:
+        self.run_key = run_key
+        self.schema = schema
+        self.known = known
+        super().__init__(
+            f"Run {run_key!r} has record schema {schema}; this threadrun reads up to {known}. Upgrade threadrun here."
+        )
+
+
+class SettingsInvalid(ThreadrunError, ValueError):
+    """Report every setting that cannot work, at once."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        lines = "".join(f"\n  - {problem}" for problem in self.problems)
+        super().__init__(f"The settings cannot work:{lines}\nCorrect these variables and start again.")
+
+
+class ToolError(ThreadrunError):
+    """Raise this in a handler to give the model an error text that it may read and act upon."""
+
+
+class ToolArgumentsInvalid(ThreadrunError, ValueError):
+    """Report arguments that do not fit a handler's signature; the handler was not entered."""
+
+    def __init__(self, tool: str, problems: Sequence[Problem]) -> None:
+        self.tool = tool
+        self.problems = tuple(problems)
+        lines = "; ".join(str(problem) for problem in self.problems)
+        super().__init__(f"Invalid arguments for {tool}: {lines}. Correct the arguments and call it again.")
+
+
+class ToolDefinitionError(ThreadrunError, TypeError):
+    """Report, at import, a handler that cannot be offered to a model."""
+
+    def __init__(self, tool: str, reason: str) -> None:
+        self.tool = tool
+        self.reason = reason
+        super().__init__(f"Tool {tool!r} cannot be registered: {reason}")

@@ -1,0 +1,35 @@
+-- Accepts a run: record, agenda entry, mailbox place, indexes and first event, all or nothing.
+-- A repeat with the same fingerprint answers with the first run; with another one it changes nothing.
+-- KEYS 1 record  2 thread mailbox root ('' placeholder when the thread is still to be created)
+--      3 stream  4 index of runs  5 index of the thread
+-- ARGV 1 prefix  2 run key  3 profile  4 fingerprint  5 has thread (0/1)  6 strategy  7 deadline (ms from now)
+--      8 event body  9 how soon a waiting run is looked at again (ms)  10 index life (s)  11… record fields
+-- Returns {verdict, stage or active run key, created_ms}: new | same | conflict | busy
+local prefix, run_key, profile, fingerprint = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local record = KEYS[1]
+local known = redis.call('HMGET', record, 'fingerprint', 'stage', 'created_ms')
+if known[1] then
+  if known[1] ~= fingerprint then return {'conflict', known[2], known[3]} end
+  return {'same', known[2], known[3]}
+end
+local now = now_ms()
+local stage = 'create'
+if ARGV[5] == '1' then
+  local active = redis.call('GET', KEYS[2] .. ':active')
+  if active then
+    if ARGV[6] == 'reject' then return {'busy', active, '0'} end
+    stage = 'waiting'
+    redis.call('RPUSH', KEYS[2] .. ':waiting', run_key)
+  else
+    redis.call('SET', KEYS[2] .. ':active', run_key)
+  end
+  redis.call('ZADD', KEYS[5], int(now), run_key)
+  redis.call('EXPIRE', KEYS[5], ARGV[10])
+end
+redis.call('HSET', record, 'stage', stage, 'profile', profile, 'fingerprint', fingerprint, 'version', 1, 'claim', 0,
+  'news', 0, 'created_ms', int(now), 'deadline_ms', int(now + ARGV[7]), unpack(ARGV, 11))
+redis.call('ZADD', prefix .. 'agenda:' .. stage .. ':' .. profile, int(stage == 'waiting' and now + ARGV[9] or now), run_key)
+redis.call('ZADD', KEYS[4], int(now), run_key)
+redis.call('ZADD', prefix .. 'index:status:none', int(now), run_key)
+append_event(run_key, record, KEYS[3], ARGV[8], now)
+return {'new', stage, int(now)}

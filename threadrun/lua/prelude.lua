@@ -1,0 +1,51 @@
+-- Stands before every script. Times are Redis's clock in milliseconds; every number that becomes text goes
+-- through int(), for Lua would write 1.8e12. No script decodes JSON: cjson turns [] into {} and rounds big
+-- integers; an event is stored by putting seq and time in front of the caller's JSON text.
+local function now_ms()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+local function int(n) return string.format('%.0f', n) end
+
+local function append_event(run_key, record, stream, body, now)
+  local events = record .. ':events'
+  local seq = redis.call('LLEN', events) + 1
+  redis.call('RPUSH', events, '{"seq":' .. int(seq) .. ',"at_ms":' .. int(now) .. ',' .. string.sub(body, 2))
+  redis.call('XADD', stream, 'MAXLEN', '~', '10000', '*', 'run', run_key, 'seq', int(seq))
+  return seq
+end
+
+-- Makes a run due now. While somebody holds its claim the entry stays (its holder may be in mid-request), but
+-- the holder's next write sees that `news` moved and leaves the run due at once.
+local function pull(prefix, run_key, now)
+  local record = prefix .. 'run:' .. run_key
+  redis.call('HINCRBY', record, 'news', 1)
+  local stage = redis.call('HGET', record, 'stage')
+  local profile = redis.call('HGET', record, 'profile')
+  local lease = tonumber(redis.call('HGET', record, 'lease_ms') or '0') or 0
+  if stage and lease <= now then
+    redis.call('ZADD', prefix .. 'agenda:' .. stage .. ':' .. profile, 'XX', int(now), run_key)
+  end
+end
+
+-- Gives up a thread: the oldest waiting run becomes its holder and due. A run that only waited leaves the queue.
+local function free_thread(prefix, thread, run_key, now)
+  if redis.call('GET', thread .. ':active') == run_key then
+    local heir = redis.call('LPOP', thread .. ':waiting')
+    if heir then
+      redis.call('SET', thread .. ':active', heir)
+      pull(prefix, heir, now)
+    else
+      redis.call('DEL', thread .. ':active')
+    end
+  else
+    redis.call('LREM', thread .. ':waiting', 0, run_key)
+  end
+end
+
+local function move_index(prefix, from, to, run_key, created_ms)
+  if from == to then return end
+  redis.call('ZREM', prefix .. 'index:status:' .. from, run_key)
+  redis.call('ZADD', prefix .. 'index:status:' .. to, created_ms, run_key)
+end

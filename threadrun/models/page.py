@@ -1,0 +1,35 @@
+"""One page of a list."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import BeforeValidator
+
+from threadrun.models.tolerant import Tolerant, TolerantFlag, TolerantText
+from threadrun.models.wire import WireModel
+
+T = TypeVar("T")
+
+
+def _null_as_empty(data: Any) -> Any:
+    return [] if data is None else data
+
+
+class Page(WireModel, Generic[T]):
+    """Hold one page of a list: `Page[Run].from_wire(body)` (ListRunsResponse and its sisters).
+
+    `data` is required, and each entry must be readable: a reply without it must never be taken for an empty
+    list. Null counts as empty. Follow with `after=last_id` while `has_more`.
+    """
+
+    object: TolerantText = "list"
+    """Always list."""
+    data: Annotated[tuple[T, ...], BeforeValidator(_null_as_empty)]
+    """The entries, in the order that was asked for."""
+    first_id: Tolerant[str] = None
+    """The first entry's id; null on an empty page."""
+    last_id: Tolerant[str] = None
+    """The last entry's id, the cursor of the next page; null on an empty page."""
+    has_more: TolerantFlag = False
+    """Whether there is another page."""

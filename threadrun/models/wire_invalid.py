@@ -1,0 +1,32 @@
+"""The error of a reply that cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import ValidationError
+
+from threadrun.errors import Problem, ThreadrunError
+
+
+class WireInvalid(ThreadrunError, ValueError):  # noqa: N818 - named for what is wrong, as the whole error tree is
+    """Report what cannot be read as the object it should be; `model` and `problems` say what and why.
+
+    Holds no value of the reply, so its text may be logged. A provider adapter answers it as `Unknown` with
+    reason `bad_body`: the request may have had its effect.
+    """
+
+    def __init__(self, model: str, problems: Sequence[Problem]) -> None:
+        self.model = model
+        self.problems = tuple(problems)
+        listing = "; ".join(str(problem) for problem in self.problems)
+        super().__init__(
+            f"Not a {model} of the Assistants wire: {listing}. "
+            "Check that the profile's base URL is that of an Assistants-compatible server."
+        )
+
+    @classmethod
+    def of(cls, model: str, error: ValidationError) -> WireInvalid:
+        """Translate pydantic's error, without the input values that it holds."""
+        details = error.errors(include_url=False, include_input=False, include_context=False)
+        return cls(model, [Problem(".".join(map(str, item["loc"])), item["msg"]) for item in details])

@@ -1,0 +1,166 @@
+"""The request of a run: what a caller enqueues, validated before anything is stored."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from threadrun.errors import InvalidRequest, Problem
+from threadrun.models import ResponseFormatInput, ToolChoiceInput, TruncationStrategyInput
+
+RUN_KEY_METADATA = "threadrun_key"
+"""The metadata key under which the provider's run carries our run key; it takes one of the 16 pairs."""
+
+MAX_METADATA_PAIRS = 15
+"""The wire allows 16 pairs; one is ours (OpenAI's published CreateRunRequest)."""
+
+RUN_KEY_PATTERN = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+"""Which run keys (idempotency keys) are accepted."""
+
+JsonObject = dict[str, Any]
+
+
+class OnDone(BaseModel):
+    """Name the Celery task of the caller's that is sent when the record is final."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    task: str = Field(min_length=1, max_length=200)
+    """The task's registered name; it is called with `run_key` and `outcome` as keyword arguments."""
+    queue: str = Field(default="celery", min_length=1, max_length=200)
+    """The queue to send it to, on the workers' broker."""
+
+
+class MessageInput(BaseModel):
+    """Carry one message to put on the thread before the run."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    role: Literal["user", "assistant"] = "user"
+    """Who speaks."""
+    content: str | list[JsonObject]
+    """A text of up to 256,000 characters, or the wire's content parts."""
+
+
+class RunRequest(BaseModel):
+    """Hold what a caller asks for; the stored form is `model_dump(exclude_none=True)`.
+
+    Names, types and limits follow the wire's create call (`POST /threads/{thread_id}/runs`, OpenAI's
+    published CreateRunRequest); what is not sent there is marked as ours.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    assistant_id: str = Field(min_length=1, max_length=256)
+    """The assistant to run."""
+    thread_id: str | None = Field(default=None, min_length=1, max_length=256)
+    """The thread to run; none: a new thread is created from `messages`."""
+    messages: tuple[MessageInput, ...] = ()
+    """With a thread: `additional_messages`. Without: the new thread's messages."""
+    model: str | None = Field(default=None, min_length=1, max_length=256)
+    """Overrides the assistant's model."""
+    instructions: str | None = Field(default=None, max_length=256_000)
+    """Overrides the assistant's instructions; at most 256,000 characters."""
+    additional_instructions: str | None = Field(default=None, max_length=256_000)
+    """Appended to the instructions for this run."""
+    tools: tuple[JsonObject, ...] | None = None
+    """Tool definitions as on the wire; none: the assistant's own."""
+    metadata: dict[str, str] = Field(default_factory=dict)
+    """At most 15 pairs of strings, 64 and 512 characters long; the sixteenth pair is ours."""
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    """0 to 2."""
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    """0 to 1."""
+    reasoning_effort: str | None = Field(default=None, max_length=64)
+    """none, minimal, low, medium, high, xhigh or max, as the model knows them."""
+    max_prompt_tokens: Annotated[int, Field(ge=256)] | None = None
+    """At least 256."""
+    max_completion_tokens: Annotated[int, Field(ge=256)] | None = None
+    """At least 256."""
+    truncation_strategy: TruncationStrategyInput | None = None
+    """`{"type": "auto"}` or `{"type": "last_messages", "last_messages": n}`."""
+    tool_choice: ToolChoiceInput | None = None
+    """none, auto, required, or the wire's object naming one tool, of a type known here or not."""
+    parallel_tool_calls: bool | None = None
+    """Whether the model may ask for several tools at once."""
+    response_format: ResponseFormatInput | None = None
+    """auto, or the wire's object of type text, json_object or json_schema."""
+    tool_resources: JsonObject | None = None
+    """Resources of the server-side tools, where the provider takes them."""
+    include: tuple[str, ...] = ()
+    """What to add to run steps, such as file search results (query `include[]`)."""
+
+    profile: str = Field(default="default", pattern=r"^[a-z0-9_-]{1,64}$")
+    """Ours: which configured provider carries the run."""
+    deadline_seconds: float = Field(default=600.0, gt=0, le=7 * 86_400)
+    """Ours: after so many seconds from enqueue the run is cancelled with outcome `timed_out`."""
+    thread_strategy: Literal["enqueue", "reject"] = "enqueue"
+    """Ours: what to do when the thread has an active run: wait for it, or refuse."""
+    on_done: OnDone | None = None
+    """Ours: the caller's task to send when the record is final."""
+
+    @field_validator("metadata")
+    @classmethod
+    def _metadata_fits_the_wire(cls, metadata: dict[str, str]) -> dict[str, str]:
+        if len(metadata) > MAX_METADATA_PAIRS:
+            raise ValueError(f"{len(metadata)} pairs; at most {MAX_METADATA_PAIRS} (the sixteenth is ours)")
+        for key, value in metadata.items():
+            if not 0 < len(key) <= 64:
+                raise ValueError(f"key {key[:70]!r} has {len(key)} characters; 1 to 64 are allowed")
+            if len(value) > 512:
+                raise ValueError(f"the value of {key!r} has {len(value)} characters; at most 512")
+            if key == RUN_KEY_METADATA:
+                raise ValueError(f"{RUN_KEY_METADATA!r} is reserved for the run key")
+        return metadata
+
+    @model_validator(mode="after")
+    def _has_something_to_run(self) -> RunRequest:
+        if self.thread_id is None and not self.messages:
+            raise ValueError("give messages (a new thread), thread_id (run it as it is), or both")
+        return self
+
+    @classmethod
+    def parse(cls, values: JsonObject) -> RunRequest:
+        """Validate a caller's values strictly.
+
+        Raises:
+            InvalidRequest: with every problem found, each with its path.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise InvalidRequest(problems_of(error)) from None
+
+    def create_body(self, run_key: str) -> JsonObject:
+        """Build the body of the wire's create-run call, with our run key in its metadata."""
+        ours = {
+            "thread_id",
+            "messages",
+            "profile",
+            "deadline_seconds",
+            "thread_strategy",
+            "on_done",
+            "include",
+        }
+        body = self.model_dump(mode="json", exclude=ours, exclude_none=True)
+        if self.thread_id is not None and self.messages:
+            body["additional_messages"] = [
+                m.model_dump(mode="json", exclude_none=True) for m in self.messages
+            ]
+        body["metadata"] = {**self.metadata, RUN_KEY_METADATA: run_key}
+        return body
+
+    def thread_body(self, run_key: str) -> JsonObject:
+        """Build the body of the wire's create-thread call."""
+        messages = [m.model_dump(mode="json", exclude_none=True) for m in self.messages]
+        return {"messages": messages, "metadata": {RUN_KEY_METADATA: run_key}}
+
+
+def problems_of(error: ValidationError) -> list[Problem]:
+    """Turn pydantic's errors into ours, without repeating the input values."""
+    return [
+        Problem(".".join(str(part) for part in item["loc"]), item["msg"].removeprefix("Value error, "))
+        for item in error.errors(include_url=False, include_input=False, include_context=False)
+    ]

@@ -1,0 +1,67 @@
+"""Importing the modules that hold handlers."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Iterator
+from types import FunctionType, ModuleType
+
+from threadrun.errors import ToolDefinitionError
+from threadrun.tools.definition import Tool
+
+
+def import_tools(name: str, registered: Iterable[Tool]) -> list[Tool]:
+    """Import a module and list the tools that it defines or imports.
+
+    Args:
+        name: the module's dotted name.
+        registered: where decorated functions are collected; read after the import.
+
+    Raises:
+        ToolDefinitionError: the module cannot be imported, or holds no tool.
+    """
+    module = _import(name)
+    tools = [*_in_namespace(module), *_defined_below(module, registered)]
+    if not tools:
+        raise ToolDefinitionError(
+            f"{name}.*",
+            f"module {name} defines and imports no tool; decorate its functions with @tool, "
+            "or take it out of THREADRUN_TOOLS__MODULES",
+        )
+    return tools
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ToolDefinitionError:
+        raise
+    except (Exception, SystemExit) as error:  # a module's body may raise anything
+        raise ToolDefinitionError(f"{name}.*", _import_problem(name, error)) from error
+
+
+def _import_problem(name: str, error: BaseException) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
+        return (
+            f"there is no module {error.name}; correct THREADRUN_TOOLS__MODULES, or put the folder "
+            "that holds it on PYTHONPATH"
+        )
+    if isinstance(error, ImportError):
+        return f"importing module {name} failed ({error}); install or correct what it imports"
+    # The text of a foreign error may hold a secret; it stands in the traceback, as the cause.
+    return f"importing module {name} raised {type(error).__name__}; correct it, the traceback tells where"
+
+
+def _in_namespace(module: ModuleType) -> Iterator[Tool]:
+    for value in vars(module).values():
+        # Exact types alone: lazy proxies, common in web apps, come alive when one looks at their attributes.
+        carried = vars(value).get("tool") if type(value) is FunctionType else value
+        if type(carried) is Tool:
+            yield carried
+
+
+def _defined_below(module: ModuleType, registered: Iterable[Tool]) -> Iterator[Tool]:
+    for tool in registered:
+        inside = f"{tool.origin.module}.".startswith(f"{module.__name__}.")
+        if inside and tool.origin.is_current():
+            yield tool

@@ -1,0 +1,277 @@
+"""Advance one claimed run: decide, do, write; until there is nothing to do but wait.
+
+A worker that dies anywhere in here leaves the run in the agenda. When the lease lapses, another one looks at
+what is stored and decides again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import assert_never
+
+import structlog
+
+from threadrun.models import Run, Usage
+from threadrun.request import RunRequest
+from threadrun.status import CallState, Stage
+from worker.ask import ask
+from worker.decide import decide
+from worker.decide.calls import answer_for
+from worker.decide.decision import (
+    Ask,
+    Changes,
+    Event,
+    Finish,
+    Move,
+    Post,
+    Question,
+    Repair,
+    Rest,
+    Settlement,
+    Tell,
+)
+from worker.decide.seen import Look, Seen
+from worker.desk import Desk
+from worker.final import Closing, final
+from worker.gather import Gathering, gather
+from worker.outbox import Message
+from worker.post import post
+from worker.redis_clock import RedisClock
+from worker.store.ledger import CallAddress, CallResult
+from worker.store.runs import Written
+from worker.store.writes import Commit, event_body, next_status, sent_calls
+from worker.transitions import log_events, log_finished
+from worker.view import CallView, Intent, RunView, with_calls
+
+log = structlog.get_logger("threadrun.advance")
+
+MAX_TURNS = 16
+"""More decisions than any advance needs; the guard against two decisions that answer each other for ever."""
+
+HARD_LIMIT_GRACE_SECONDS = 10.0
+"""How long after a handler's own limit its child is killed."""
+
+_WITH_CALLS = frozenset({Stage.TOOLS, Stage.SUBMIT, Stage.CANCEL})
+_TELL_TIMEOUT_SECONDS = 10.0
+
+
+class Advance:
+    """Hold what one advance knows; used once."""
+
+    def __init__(self, desk: Desk, run: RunView, clock: RedisClock) -> None:
+        self._desk = desk
+        self._run = run
+        self._clock = clock
+        self._lease_until_ms = clock.now_ms() + desk.rules.lease_ms
+        self._writes = 0
+        self._polls = 0
+        self._requests = 0
+        self._shown: Run | None = None
+        self._gathering = Gathering()
+
+    async def carry(self) -> None:
+        """Carry the run as far as it goes now."""
+        await self._load()
+        seen: Seen | None = Look()
+        for _ in range(MAX_TURNS):
+            if seen is None:
+                return  # somebody else holds the run by now
+            decision = decide(self._run, seen, self._clock.now_ms(), self._desk.rules)
+            match decision:
+                case Ask(question):
+                    seen = await self._ask(question)
+                case Post():
+                    seen = await self._post(decision)
+                case Move():
+                    return await self._move(decision)
+                case Rest(delay_ms):
+                    await self._rest(delay_ms)
+                    return None
+                case Repair():
+                    return await self._repair(decision)
+                case Finish():
+                    return await self._finish(decision)
+                case Tell():
+                    return await self._tell()
+                case _:
+                    assert_never(decision)
+        log.error("run.undecided", run_key=self._run.key, stage=self._run.stage.value)
+        await self._rest(self._desk.rules.lease_ms)
+        return None
+
+    async def hand_back(self) -> None:
+        """Leave the run due at once, for somebody else."""
+        await self._rest(0)
+
+    async def _load(self) -> None:
+        run, store = self._run, self._desk.store
+        if run.stage is Stage.WAITING:
+            run = replace(run, my_turn=await store.holds_thread(run))
+        if run.stage is Stage.CREATE:
+            run = replace(run, search_first=self._desk.observer.was_disturbed())
+        if run.stage in _WITH_CALLS and run.round:
+            run = with_calls(run, await self._judged(await store.calls(run)))
+        self._run = run
+
+    async def _judged(self, calls: tuple[CallView, ...]) -> tuple[CallView, ...]:
+        """Mark the calls whose worker is dead, if that may be judged at all."""
+        claimants = {call.worker for call in calls if call.state is CallState.CLAIMED}
+        if not claimants or not self._desk.observer.may_judge():
+            return calls
+        heartbeats = await self._desk.store.heartbeats(sorted(claimants))
+        dead = self._desk.observer.dead(heartbeats, self._clock.now_ms())
+        return tuple(
+            replace(call, claimant_dead=call.state is CallState.CLAIMED and call.worker in dead)
+            for call in calls
+        )
+
+    async def _ask(self, question: Question) -> Seen | None:
+        if not await self._keep_lease():
+            return None
+        if question is Question.RECORD:
+            (usage,) = await self._desk.store.text(self._run.key, "usage_of_run")
+            known = Usage.from_wire(usage) if usage else None
+            self._gathering = await gather(self._desk.provider, self._run, known)
+            return self._gathering.seen()
+        self._requests += 1
+        self._polls += question is Question.RUN
+        seen = await ask(self._desk, self._run, question)
+        self._note_shown(seen)
+        return seen
+
+    def _note_shown(self, seen: Seen) -> None:
+        value = getattr(getattr(seen, "reply", None), "value", None)
+        if isinstance(value, Run):
+            self._shown = value
+
+    async def _keep_lease(self) -> bool:
+        """See that the claim outlives the next request; false: it is lost."""
+        rules = self._desk.rules
+        if self._lease_until_ms - self._clock.now_ms() > rules.request_deadline_ms:
+            return True
+        if not await self._desk.store.renew(self._run, rules.lease_ms):
+            return False
+        self._lease_until_ms = self._clock.now_ms() + rules.lease_ms
+        return True
+
+    async def _post(self, decision: Post) -> Seen | None:
+        """Store the intent, then send: a successor knows that something may have been sent, and until when."""
+        rules, now = self._desk.rules, self._clock.now_ms()
+        intent = Intent(decision.effect, now, now + rules.request_deadline_ms)
+        changes = replace(decision.changes, progress=replace(decision.changes.progress, intent=intent))
+        written = await self._commit(self._run.stage, rules.lease_ms, changes, keep_lease=True)
+        if not written.ok:
+            return None
+        self._lease_until_ms = now + rules.lease_ms
+        self._run = replace(
+            self._run,
+            version=written.version,
+            progress=changes.progress,
+            thread_id=self._run.thread_id or changes.facts.get("thread_id"),
+            status=next_status(self._run, changes),
+        )
+        self._requests += 1
+        seen = await post(self._desk, self._run, decision.effect, self._shown)
+        self._note_shown(seen)
+        return seen
+
+    async def _move(self, move: Move) -> None:
+        written = await self._commit(move.stage, move.delay_ms, move.changes, keep_lease=False)
+        if not written.ok:
+            return
+        for round_, call in sent_calls(self._run, move.changes):
+            limit = call.timeout_seconds + HARD_LIMIT_GRACE_SECONDS
+            at = (self._run.key, round_, call.index)
+            self._desk.outbox.send(Message("tools.execute", at, queue=call.queue, time_limit_seconds=limit))
+
+    async def _commit(self, stage: Stage, delay_ms: int, changes: Changes, *, keep_lease: bool) -> Written:
+        self._writes += 1
+        op = f"{self._run.claim}.{self._writes}"
+        write = Commit(stage, delay_ms, changes, keep_lease, op, self._polls, self._requests)
+        self._polls = self._requests = 0
+        written = await self._desk.store.commit(self._run, write)
+        self._log(stage, changes, written)
+        return written
+
+    def _log(self, stage: Stage, changes: Changes, written: Written) -> None:
+        if written.seq < 0:
+            if changes.facts:
+                log.warning("run.fact_too_late", run_key=self._run.key, facts=sorted(changes.facts))
+            return
+        stored = changes.fact_events if written.learnt else ()
+        stored += changes.events if written.ok else ()
+        known = replace(
+            self._run,
+            run_id=self._run.run_id or changes.facts.get("run_id"),
+            thread_id=self._run.thread_id or changes.facts.get("thread_id"),
+        )
+        log_events(known, stored, written.seq, self._clock.now_ms(), _moved(self._run.stage, stage))
+
+    async def _rest(self, delay_ms: int) -> None:
+        await self._desk.store.rest(self._run, delay_ms, polls=self._polls, requests=self._requests)
+
+    async def _repair(self, repair: Repair) -> None:
+        """Settle and reopen, each only if the call is still as it was seen; then the run is due at once."""
+        for settlement in repair.settle:
+            await self._settle(settlement)
+        for call in repair.reopen:
+            event = Event(
+                "tool.reopened", {"round": self._run.round, "index": call.index, "reason": "worker_died"}
+            )
+            done = await self._desk.store.ledger.reopen(self._at(call), call.token, 0, event_body(event))
+            self._log_call(event, bool(done))
+        await self._rest(0)
+
+    async def _settle(self, settlement: Settlement) -> None:
+        call, kind = settlement.call, settlement.kind
+        event = Event("tool.settled", {"round": self._run.round, "index": call.index, "kind": kind.value})
+        token = call.token if call.state is CallState.CLAIMED else ""
+        result = CallResult(answer_for(kind), kind.value)
+        verdict, _ = await self._desk.store.ledger.settle(self._at(call), token, result, event_body(event))
+        self._log_call(event, verdict == "settled")
+
+    def _at(self, call: CallView) -> CallAddress:
+        return CallAddress(self._run.key, self._run.round, call.index)
+
+    def _log_call(self, event: Event, stored: bool) -> None:
+        if stored:
+            log.info(event.type, run_key=self._run.key, run_id=self._run.run_id, **event.data)
+
+    async def _finish(self, finish: Finish) -> None:
+        run, now = self._run, self._clock.now_ms()
+        polls, requests, model = await self._desk.store.text(run.key, "polls", "requests", "model")
+        counted = int(requests or 0) + self._requests + self._gathering.requests
+        closing = Closing(
+            outcome=finish.outcome,
+            missing=finish.missing,
+            model=model or "",
+            now_ms=now,
+            retention_ms=self._desk.retention_ms,
+            op=f"{run.claim}.finish",
+            counts=(int(polls or 0), counted),
+        )
+        write, summary = final(run, self._gathering, closing)
+        written = await self._desk.store.finish(run, write)
+        if written.ok:
+            log_finished(run, written.seq, now, {**_moved(run.stage, Stage.DONE), **summary})
+
+    async def _tell(self) -> None:
+        """Send the caller's task; until the broker has taken it, the run stays due."""
+        text, outcome = await self._desk.store.text(self._run.key, "request", "outcome")
+        on_done = RunRequest.model_validate_json(text or "{}").on_done
+        if on_done is not None:
+            told = {"run_key": self._run.key, "outcome": outcome}
+            sent = self._desk.outbox.send(Message(on_done.task, kwargs=told, queue=on_done.queue))
+            try:
+                await asyncio.wait_for(asyncio.wrap_future(sent), _TELL_TIMEOUT_SECONDS)
+            except Exception as error:  # the broker's own errors: the lease lapses, and it is told again
+                log.warning("run.not_told", run_key=self._run.key, error=type(error).__name__)
+                return
+        if await self._desk.store.told(self._run):
+            log.info("run.told", run_key=self._run.key, run_id=self._run.run_id)
+
+
+def _moved(before: Stage, after: Stage) -> Mapping[str, str]:
+    return {} if before is after else {"from": before.value, "to": after.value}

@@ -1,0 +1,43 @@
+"""The Celery app: `python -m celery -A worker.app worker …`.
+
+Task modules are named as strings, so that the rooms keep their arrows: tasks import the app, never the reverse.
+"""
+
+from __future__ import annotations
+
+from celery import Celery
+
+from config.celery_settings import celery_config
+from config.log_pipeline import install_celery_logging
+from config.remote_control import restrict_remote_control, unregister_builtin_tasks
+from config.settings import Settings, load_settings
+
+TASK_MODULES = (
+    "tasks.enqueue",
+    "tasks.admit",
+    "tasks.create",
+    "tasks.poll",
+    "tasks.dispatch",
+    "tasks.execute",
+    "tasks.submit",
+    "tasks.cancel",
+    "tasks.finalize",
+)
+"""One file a stage, each with one task."""
+
+
+def create_app(settings: Settings) -> Celery:
+    """Build the app from settings."""
+    app = Celery("threadrun", set_as_current=True)
+    app.config_from_object({**celery_config(settings), "imports": TASK_MODULES})
+    app.threadrun_settings = settings
+    install_celery_logging(settings)
+    unregister_builtin_tasks(app)
+    restrict_remote_control()
+    # The steps bring the engine with them; they are only needed where a worker starts.
+    app.steps["worker"].update({"worker.steps:RunsStep", "worker.steps:ToolsStep"})
+    return app
+
+
+app = create_app(load_settings())
+"""The app of this process; Celery finds it here."""

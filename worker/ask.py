@@ -1,0 +1,50 @@
+"""Ask the provider a question that changes nothing, and give what was seen."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from threadrun.models import Run, RunStep
+from worker.adoption import search
+from worker.decide.decision import Question
+from worker.decide.seen import RunSeen, RunsSearched, Seen, StepsSeen
+from worker.desk import Desk
+from worker.providers.base import Reply, Yes
+from worker.view import RunView
+
+MAX_STEP_PAGES = 20
+
+
+async def ask(desk: Desk, run: RunView, question: Question) -> Seen:
+    """Ask everything but `Question.RECORD`, whose answer is more than `decide` needs."""
+    match question:
+        case Question.RUN:
+            reply = await desk.provider.get_run(run.thread_id or "", run.run_id or "")
+            wanted = _tool_names(reply) if isinstance(reply, Yes) else frozenset[str]()
+            return RunSeen(reply, await desk.tools.get(wanted) if wanted else {})
+        case Question.SEARCH:
+            return RunsSearched(await search(desk.provider, run))
+        case Question.STEPS:
+            return StepsSeen(await _all_steps(desk, run))
+        case Question.RECORD:
+            raise ValueError("the final record is read by worker.gather")
+        case _:
+            assert_never(question)
+
+
+def _tool_names(reply: Yes[Run]) -> frozenset[str]:
+    return frozenset(call.name for call in reply.value.required_calls)
+
+
+async def _all_steps(desk: Desk, run: RunView) -> Reply[tuple[RunStep, ...]]:
+    after: str | None = None
+    steps: list[RunStep] = []
+    for _ in range(MAX_STEP_PAGES):
+        reply = await desk.provider.list_steps(run.thread_id or "", run.run_id or "", after=after)
+        if not isinstance(reply, Yes):
+            return reply
+        steps += reply.value.data
+        if not reply.value.has_more or not reply.value.data:
+            break
+        after = reply.value.last_id or reply.value.data[-1].id
+    return Yes(tuple(steps), reply.answer)

@@ -1,0 +1,148 @@
+"""Decide in stage create: make the thread, then the run, and never make the run twice.
+
+A create-thread-and-run call is not used: its run could not be found again. When the outcome of a create is
+unknown, the thread's runs are searched for the one that carries our run key before anything is posted again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from threadrun.models import Run
+from threadrun.status import Outcome, Stage
+from worker.decide.decision import Ask, Changes, Decision, Event, Move, Post, Question, Rest, ThreadMove
+from worker.decide.ending import due_ending, end
+from worker.decide.observe import observed
+from worker.decide.rules import Rules
+from worker.decide.seen import CreateAnswered, Look, RunSeen, RunsSearched, Seen, ThreadAnswered
+from worker.decide.trouble import look_later
+from worker.providers.base import No, Refusal, Reply, Unknown, Yes
+from worker.view import Effect, RunView
+
+
+def create(run: RunView, seen: Seen, now: int, rules: Rules) -> Decision:
+    """Carry the run from nothing to a run id."""
+    match seen:
+        case Look():
+            return _look(run, now)
+        case ThreadAnswered(reply):
+            return _thread_answered(run, reply, now, rules)
+        case CreateAnswered(reply):
+            return _create_answered(run, reply, now, rules)
+        case RunsSearched(reply):
+            return _searched(run, reply, now, rules)
+        case _:
+            return Rest(0)
+
+
+def _look(run: RunView, now: int) -> Decision:
+    if run.run_id is not None:  # a holder that came too late left the fact behind
+        return Move(Stage.POLL, 0, Changes(replace(run.progress, intent=None, created_seen_ms=now)))
+    intent = run.progress.intent
+    if intent is not None and now < intent.not_after_ms:
+        return Rest(intent.not_after_ms - now)
+    if intent is not None and intent.effect is Effect.CREATE_RUN:
+        return Ask(Question.SEARCH)
+    if ending := due_ending(run, now):
+        return end(run, Changes(run.progress), ending[1], now)
+    if run.search_first and run.thread_id is not None:
+        return Ask(Question.SEARCH)
+    return _post(run, Changes(run.progress), has_thread=run.thread_id is not None)
+
+
+def _post(run: RunView, changes: Changes, *, has_thread: bool) -> Post:
+    if not has_thread:  # a thread posted twice leaves an empty one behind, which harms nobody
+        return Post(Effect.CREATE_THREAD, changes)
+    attempt = changes.progress.attempts + 1
+    progress = replace(changes.progress, attempts=attempt, looks=0)
+    event = Event("run.create_sent", {"attempt": attempt})
+    return Post(Effect.CREATE_RUN, replace(changes, progress=progress).adding(event))
+
+
+def _thread_answered(run: RunView, reply: Reply[str], now: int, rules: Rules) -> Decision:
+    match reply:
+        case Yes(value=thread_id, answer=answer):
+            changes = Changes(
+                replace(run.progress, intent=None, errors=0, held=""),
+                facts={"thread_id": thread_id},
+                fact_events=(Event("thread.created", {"thread_id": thread_id}),),
+                answer=answer,
+                thread=ThreadMove.TAKE,
+            )
+            if due_ending(run, now):
+                return Move(Stage.CREATE, 0, changes)
+            return _post(run, changes, has_thread=True)
+        case No(refusal=Refusal.INVALID | Refusal.NOT_FOUND | Refusal.WRONG_STATUS | Refusal.BUSY_THREAD):
+            return end(run, Changes(run.progress, answer=reply.answer), Outcome.REJECTED, now)
+        case No() | Unknown():
+            return look_later(run, reply, rules)
+
+
+def _create_answered(run: RunView, reply: Reply[Run], now: int, rules: Rules) -> Decision:
+    match reply:
+        case Yes():
+            return _exists(run, reply, "run.created", now, rules)
+        case Unknown(reason=reason, answer=answer):
+            return _search_soon(run, Changes(run.progress, answer=answer), reason, now, rules)
+        case No(refusal=Refusal.BUSY_THREAD):
+            return _busy_thread(run, reply, rules)
+        case No(refusal=Refusal.NEVER_SENT | Refusal.RATE_LIMITED | Refusal.UNAUTHORIZED):
+            return look_later(run, reply, rules)
+        case No(answer=answer):
+            return end(run, Changes(run.progress, answer=answer), Outcome.REJECTED, now)
+
+
+def _exists(run: RunView, reply: Yes[Run], event: str, now: int, rules: Rules) -> Decision:
+    """The run exists: its id is a fact, and what its first reply shows is decided like any other look."""
+    fresh = replace(run, progress=replace(run.progress, intent=None, created_seen_ms=now), stage=Stage.POLL)
+    decision = observed(fresh, reply, RunSeen(reply), now, rules)
+    if not isinstance(decision, Move):
+        decision = Move(Stage.POLL, 0, Changes(fresh.progress, run=reply.value, answer=reply.answer))
+    changes = replace(
+        decision.changes,
+        facts={"run_id": reply.value.id},
+        fact_events=(Event(event, {"run_id": reply.value.id, "status": reply.value.status}),),
+    )
+    return replace(decision, changes=changes)
+
+
+def _busy_thread(run: RunView, reply: No, rules: Rules) -> Decision:
+    """Somebody else's run holds the thread: try again soon, until our deadline."""
+    move = look_later(run, reply, rules)
+    # The refused create had no effect, so nothing is to be searched for.
+    return replace(move, delay_ms=max(rules.busy_thread_ms, round((reply.retry_after_seconds or 0) * 1000)))
+
+
+def _search_soon(run: RunView, changes: Changes, reason: str, now: int, rules: Rules) -> Decision:
+    intent = changes.progress.intent
+    known_over = replace(intent, not_after_ms=now) if intent is not None else None
+    progress = replace(changes.progress, intent=known_over, looks=0)
+    changes = replace(changes, progress=progress).adding(Event("run.create_unknown", {"reason": reason}))
+    return Move(Stage.CREATE, rules.adoption_looks_ms[0], changes)
+
+
+def _searched(run: RunView, reply: Reply[tuple[Run, ...]], now: int, rules: Rules) -> Decision:
+    match reply:
+        case Yes(value=(found,)):
+            return _exists(run, Yes(found, reply.answer), "run.adopted", now, rules)
+        case Yes(value=()):
+            return _not_found(run, reply, now, rules)
+        case Yes(answer=answer):  # several that cannot be told apart: never guess
+            return end(run, Changes(run.progress, answer=answer), Outcome.LOST, now)
+        case No(refusal=Refusal.NOT_FOUND, answer=answer):
+            return end(run, Changes(run.progress, answer=answer), Outcome.LOST, now)
+        case No() | Unknown():
+            return look_later(run, reply, rules, keep_intent=True)
+
+
+def _not_found(run: RunView, reply: Yes[tuple[Run, ...]], now: int, rules: Rules) -> Decision:
+    progress = replace(run.progress, errors=0, held="")
+    if progress.intent is not None:
+        looks = progress.looks + 1
+        if looks < len(rules.adoption_looks_ms):
+            progress = replace(progress, looks=looks)
+            return Move(Stage.CREATE, rules.adoption_looks_ms[looks], Changes(progress, answer=reply.answer))
+    changes = Changes(replace(progress, intent=None), answer=reply.answer)
+    if ending := due_ending(run, now):
+        return end(run, changes, ending[1], now)
+    return _post(run, changes, has_thread=True)

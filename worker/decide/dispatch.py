@@ -1,0 +1,94 @@
+"""Decide in stage tools: a run whose tool calls wait for handlers or run in them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from threadrun.models import Run
+from threadrun.status import CallState, RunStatus, Stage
+from threadrun.tools import ToolResultKind
+from worker.decide.calls import fingerprint, next_look_ms, ours, send_time_ms
+from worker.decide.decision import Ask, Changes, Decision, Event, Move, Question, Repair, Rest, Settlement
+from worker.decide.ending import due_ending, to_cancel
+from worker.decide.observe import observed, refreshed
+from worker.decide.rules import Rules
+from worker.decide.seen import Look, RunSeen, Seen
+from worker.decide.trouble import unreadable
+from worker.providers.base import No, Refusal, Yes
+from worker.view import CallView, RunView
+
+UNSETTLED = frozenset({CallState.PENDING, CallState.CLAIMED})
+
+
+def dispatch(run: RunView, seen: Seen, now: int, rules: Rules) -> Decision:
+    """See that every call is sent, claimed by a living worker and settled in time."""
+    match seen:
+        case Look():
+            return _look(run, now, rules)
+        case RunSeen(reply=Yes(value=shown) as reply):
+            if shown.status == RunStatus.REQUIRES_ACTION and fingerprint(shown) == run.progress.signature:
+                progress = replace(refreshed(run.progress, shown, now), looked_ms=now)
+                return _send_due(run, Changes(progress), now, rules)
+            return _moved_on(run, reply, seen, now, rules)
+        case RunSeen(reply=No(refusal=Refusal.NOT_FOUND) as reply):
+            return unreadable(replace(run, progress=replace(run.progress, looked_ms=now)), reply, now, rules)
+        case RunSeen():
+            return _send_due(run, Changes(replace(run.progress, looked_ms=now)), now, rules)
+        case _:
+            return Rest(0)
+
+
+def _look(run: RunView, now: int, rules: Rules) -> Decision:
+    if ending := due_ending(run, now):
+        return to_cancel(run, Changes(run.progress), *ending, now)
+    unsettled = tuple(call for call in run.calls if call.state in UNSETTLED)
+    if not unsettled:
+        return Move(Stage.SUBMIT, 0, Changes(run.progress))
+    if run.progress.expires_ms and now >= run.progress.expires_ms - rules.expiry_margin_ms:
+        return Repair(settle=tuple(Settlement(call, ToolResultKind.EXPIRED) for call in unsettled))
+    if repair := _interrupted(unsettled, now, rules):
+        return repair
+    if now - run.progress.looked_ms >= rules.provider_look_ms:
+        return Ask(Question.RUN)
+    return _send_due(run, Changes(run.progress), now, rules)
+
+
+def _interrupted(unsettled: tuple[CallView, ...], now: int, rules: Rules) -> Repair | None:
+    """Find claimed calls whose worker died or never reported.
+
+    An idempotent call is run again with the same idempotency key. The outcome of any other is unknown, and is
+    reported as that.
+    """
+    claimed = [call for call in unsettled if call.state is CallState.CLAIMED]
+    dead = [call for call in claimed if call.claimant_dead]
+    overdue = [c for c in claimed if not c.claimant_dead and now > c.deadline_ms + rules.hard_limit_grace_ms]
+    again = [call for call in dead if call.idempotent and call.attempts < rules.max_call_attempts]
+    settle = [Settlement(call, ToolResultKind.UNKNOWN_OUTCOME) for call in dead if call not in again]
+    settle += [Settlement(call, ToolResultKind.TIMEOUT) for call in overdue]
+    return Repair(tuple(settle), tuple(again)) if settle or again else None
+
+
+def _send_due(run: RunView, changes: Changes, now: int, rules: Rules) -> Decision:
+    pending = [call for call in run.calls if call.state is CallState.PENDING]
+    due = [call for call in pending if send_time_ms(call, rules) <= now]
+    sent = {call.index: replace(call, sends=call.sends + 1, sent_ms=now) for call in due}
+    calls = tuple(sent.get(call.index, call) for call in run.calls)
+    delay_ms = next_look_ms(replace(run, progress=changes.progress, calls=calls), now, rules)
+    if not sent and changes.progress == run.progress:
+        return Rest(delay_ms)
+    again = [
+        Event("tool.sent_again", {"round": run.round, "index": c.index, "sends": c.sends})
+        for c in sent.values()
+        if c.sends > 1
+    ]
+    return Move(Stage.TOOLS, delay_ms, replace(changes, sent=tuple(sent.values())).adding(*again))
+
+
+def _moved_on(run: RunView, reply: Yes[Run], seen: RunSeen, now: int, rules: Rules) -> Decision:
+    """The run no longer waits for these calls: those not begun are withdrawn."""
+    if reply.value.status == RunStatus.REQUIRES_ACTION and not ours(reply.value):
+        return _send_due(run, Changes(replace(run.progress, looked_ms=now)), now, rules)
+    decision = observed(run, reply, seen, now, rules)
+    if isinstance(decision, Move):
+        return replace(decision, changes=replace(decision.changes, withdraw=True))
+    return decision

@@ -1,0 +1,55 @@
+"""Decide in stage poll: a run that works at the provider."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from threadrun.models import FunctionToolCall, RunStep
+from threadrun.status import Stage
+from worker.decide.decision import Ask, Changes, Decision, Event, Move, Question, Rest
+from worker.decide.ending import due_ending, to_cancel
+from worker.decide.observe import observed
+from worker.decide.rules import Rules
+from worker.decide.seen import Look, RunSeen, Seen, StepsSeen
+from worker.decide.trouble import look_later, unreadable
+from worker.providers.base import Reply, Yes
+from worker.view import RunView
+
+
+def poll(run: RunView, seen: Seen, now: int, rules: Rules) -> Decision:
+    """Read the run and follow it."""
+    match seen:
+        case Look():
+            if ending := due_ending(run, now):
+                return to_cancel(run, Changes(run.progress), *ending, now)
+            return Ask(Question.RUN)
+        case RunSeen():
+            if isinstance(seen.reply, Yes):
+                return observed(run, seen.reply, seen, now, rules)
+            return unreadable(run, seen.reply, now, rules)
+        case StepsSeen(reply):
+            return _steps_decide(run, reply, rules)
+        case _:
+            return Rest(0)
+
+
+def _steps_decide(run: RunView, reply: Reply[tuple[RunStep, ...]], rules: Rules) -> Decision:
+    """Long after our submit the same action is required: the steps tell whether the outputs arrived."""
+    if not isinstance(reply, Yes):
+        return look_later(run, reply, rules)
+    if not awaits_outputs(reply.value):
+        return Rest(rules.poll.delay_ms(rules.stale_read_ms, run.key))
+    progress = replace(run.progress, submitted_ms=0, intent=None)
+    event = Event("tool_outputs.wanted_again", {"round": run.round})
+    return Move(Stage.SUBMIT, 0, Changes(progress, answer=reply.answer, events=(event,)))
+
+
+def awaits_outputs(steps: tuple[RunStep, ...]) -> bool:
+    """Tell whether a function step still has no output: the provider does not have ours."""
+    return any(
+        call.function is not None and call.function.output is None
+        for step in steps
+        if step.status == "in_progress"
+        for call in step.tool_calls
+        if isinstance(call, FunctionToolCall)
+    )

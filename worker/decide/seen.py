@@ -1,0 +1,103 @@
+"""What was just observed of a run: the second input of `decide`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from threadrun.models import Run, RunStep
+from worker.providers.base import Reply
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """Hold what the catalogue says of a served tool."""
+
+    queue: str
+    timeout_seconds: float
+    idempotent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Nothing was observed yet: the run was claimed because it is due."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadAnswered:
+    """The provider answered to the creation of a thread."""
+
+    reply: Reply[str]
+
+
+@dataclass(frozen=True, slots=True)
+class CreateAnswered:
+    """The provider answered to the creation of the run."""
+
+    reply: Reply[Run]
+
+
+@dataclass(frozen=True, slots=True)
+class RunSeen:
+    """The provider answered to a read of the run."""
+
+    reply: Reply[Run]
+    tools: Mapping[str, ToolSpec] = field(default_factory=dict)
+    """The tools served at that moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunsSearched:
+    """The thread's runs were searched for ours."""
+
+    reply: Reply[tuple[Run, ...]]
+    """Our run's candidates: exactly one, none, or several that cannot be told apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepsSeen:
+    """The provider answered to a read of the run's steps."""
+
+    reply: Reply[tuple[RunStep, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class OutputsAnswered:
+    """The provider answered to the submission of tool outputs."""
+
+    reply: Reply[Run]
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAnswered:
+    """The provider answered to a cancel."""
+
+    reply: Reply[Run]
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What belongs to the final record was read as far as it could be."""
+
+    missing: tuple[str, ...]
+    """What could not be read: `run`, `steps`, `messages`."""
+    run_usage: bool
+    """The run itself shows its usage."""
+    any_usage: bool
+    """The run or its steps do."""
+    refused: bool = False
+    """Reading again will not help: the provider no longer knows the run."""
+
+
+Seen: TypeAlias = (
+    Look
+    | ThreadAnswered
+    | CreateAnswered
+    | RunSeen
+    | RunsSearched
+    | StepsSeen
+    | OutputsAnswered
+    | CancelAnswered
+    | Gathered
+)

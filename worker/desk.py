@@ -1,0 +1,56 @@
+"""What the engine needs at hand to advance the runs of one profile."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from threadrun.keys import Keys
+from worker.decide.rules import Rules
+from worker.decide.seen import ToolSpec
+from worker.observer import Observer
+from worker.outbox import Outbox
+from worker.providers.base import Provider
+from worker.store.runs import RunStore
+
+FRESH_SECONDS = 5.0
+
+
+class ServedTools:
+    """Know which tools are served, from the catalogue that the tools workers publish."""
+
+    def __init__(self, client: Any, keys: Keys) -> None:
+        self._client = client
+        self._key = keys.tools()
+        self._specs: dict[str, ToolSpec] = {}
+        self._read_at = float("-inf")
+
+    async def get(self, wanted: frozenset[str]) -> Mapping[str, ToolSpec]:
+        """Give the specs; the catalogue is read again when it is old or a wanted name is not in it."""
+        old = time.monotonic() - self._read_at > FRESH_SECONDS
+        if old or wanted - self._specs.keys():
+            entries: dict[str, str] = await self._client.hgetall(self._key)
+            self._specs = {name: _spec(text) for name, text in entries.items()}
+            self._read_at = time.monotonic()
+        return self._specs
+
+
+def _spec(text: str) -> ToolSpec:
+    entry = json.loads(text)
+    return ToolSpec(entry["queue"], float(entry["timeout_seconds"]), bool(entry["idempotent"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Gather the parts; one for each profile of a process."""
+
+    store: RunStore
+    provider: Provider
+    rules: Rules
+    tools: ServedTools
+    observer: Observer
+    outbox: Outbox
+    retention_ms: int

@@ -1,0 +1,87 @@
+"""Serve wake-ups: claim a profile's due runs of a stage and advance them together on the loop."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+from redis.exceptions import RedisError
+
+from threadrun.status import Stage
+from worker.advance import Advance
+from worker.desk import Desk
+from worker.redis_clock import RedisClock
+from worker.shares import RequestSlots
+from worker.view import RunView
+
+log = structlog.get_logger("threadrun.engine")
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Count what one wake-up did."""
+
+    claimed: int = 0
+    failed: int = 0
+    """Runs left to their lease because Redis or our own code failed."""
+
+
+class Engine:
+    """Advance the runs of one profile."""
+
+    def __init__(self, desk: Desk, slots: int, claim_limit: int) -> None:
+        self._desk = desk
+        self._slots = RequestSlots(slots)
+        self._claim_limit = claim_limit
+        self._under_way: set[asyncio.Task[bool]] = set()
+        self._draining = False
+
+    async def serve(self, stage: Stage, profile: str) -> Served:
+        """Claim what is due, no more than there are free slots, and wait until all of it is advanced."""
+        slots = 0 if self._draining else self._slots.take(self._claim_limit)
+        if not slots:
+            return Served()
+        try:
+            claimed = await self._desk.store.claim(stage, profile, slots, self._desk.rules.lease_ms)
+        except BaseException:
+            self._slots.give_back(slots)
+            raise
+        self._slots.give_back(slots - len(claimed.runs))
+        clock = RedisClock(claimed.now_ms)
+        tasks = [asyncio.create_task(self._advance(run, clock)) for run in claimed.runs]
+        self._under_way.update(tasks)
+        done = await asyncio.gather(*tasks)
+        return Served(len(tasks), done.count(False))
+
+    async def _advance(self, run: RunView, clock: RedisClock) -> bool:
+        advance = Advance(self._desk, run, clock)
+        try:
+            await advance.carry()
+        except asyncio.CancelledError:
+            log.info("run.handed_back", run_key=run.key, stage=run.stage.value)
+            await advance.hand_back()
+        except (RedisError, OSError) as error:
+            log.warning(
+                "run.left_to_lease", run_key=run.key, stage=run.stage.value, error=type(error).__name__
+            )
+            return False
+        except Exception:  # a defect of ours must not take the other runs of this wake-up with it
+            log.exception("run.advance_failed", run_key=run.key, stage=run.stage.value)
+            return False
+        finally:
+            self._slots.give_back(1)
+            if (task := asyncio.current_task()) is not None:
+                self._under_way.discard(task)
+        return True
+
+    def drain(self) -> None:
+        """Claim nothing more."""
+        self._draining = True
+
+    async def hand_back_all(self) -> None:
+        """Interrupt what is under way; each run becomes due at once for another worker."""
+        tasks = list(self._under_way)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,105 @@
+"""Read what belongs to the final record: all steps, the reply messages, and the usage."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from threadrun.models import Message, Page, Run, RunStep, Usage
+from worker.decide.seen import Gathered
+from worker.providers.base import No, Provider, Refusal, Reply, Yes
+from worker.view import RunView
+
+T = TypeVar("T", RunStep, Message)
+
+MAX_PAGES = 100
+"""How many pages of 100 entries are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gathering:
+    """Hold what was read for a record."""
+
+    run: Run | None = None
+    """The run read again, where its usage was null."""
+    steps: tuple[RunStep, ...] = ()
+    messages: tuple[Message, ...] = ()
+    missing: tuple[str, ...] = ()
+    refused: bool = False
+    """What is missing will not come by asking again."""
+    requests: int = 0
+    usage: Usage | None = None
+    usage_source: str = ""
+
+    def seen(self) -> Gathered:
+        """Say what `decide` needs of it."""
+        return Gathered(
+            self.missing,
+            run_usage=self.usage_source == "run",
+            any_usage=self.usage is not None,
+            refused=self.refused,
+        )
+
+
+@dataclass(slots=True)
+class _Reader:
+    provider: Provider
+    thread_id: str
+    run_id: str
+    requests: int = 0
+    missing: list[str] = field(default_factory=list)
+    refusals: int = 0
+
+    async def run(self) -> Run | None:
+        self.requests += 1
+        reply = await self.provider.get_run(self.thread_id, self.run_id)
+        return reply.value if isinstance(reply, Yes) else None
+
+    async def pages(
+        self, name: str, read: Callable[[str | None], Awaitable[Reply[Page[T]]]]
+    ) -> tuple[T, ...]:
+        found: list[T] = []
+        after: str | None = None
+        for _ in range(MAX_PAGES):
+            self.requests += 1
+            reply = await read(after)
+            if not isinstance(reply, Yes):
+                self.missing.append(name)
+                self.refusals += isinstance(reply, No) and reply.refusal in {
+                    Refusal.NOT_FOUND,
+                    Refusal.INVALID,
+                }
+                break
+            found += reply.value.data
+            if not reply.value.has_more or not reply.value.data:
+                break
+            after = reply.value.last_id or reply.value.data[-1].id
+        return tuple(found)
+
+
+async def gather(provider: Provider, run: RunView, known_usage: Usage | None) -> Gathering:
+    """Read steps and messages, and the run again where its usage was null."""
+    thread_id, run_id = run.thread_id or "", run.run_id or ""
+    reader = _Reader(provider, thread_id, run_id)
+    again = await reader.run() if known_usage is None else None
+    steps: tuple[RunStep, ...] = await reader.pages(
+        "steps", lambda after: provider.list_steps(thread_id, run_id, after=after)
+    )
+    messages: tuple[Message, ...] = await reader.pages(
+        "messages", lambda after: provider.list_messages(thread_id, run_id, after=after)
+    )
+    usage = known_usage or (again.usage if again is not None else None)
+    source = "run" if usage is not None else ""
+    if usage is None and (summed := Usage.sum(step.usage for step in steps)) is not None:
+        usage, source = summed, "steps"
+    return Gathering(
+        run=again,
+        steps=steps,
+        messages=messages,
+        missing=tuple(reader.missing),
+        refused=bool(reader.missing) and reader.refusals == len(reader.missing),
+        requests=reader.requests,
+        usage=usage,
+        usage_source=source,
+    )

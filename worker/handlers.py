@@ -1,0 +1,185 @@
+"""Run one tool call in a child process: claim it, enter its handler, settle its output."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from redis import Redis
+from redis.exceptions import RedisError
+
+from threadrun.errors import StoreUnavailable
+from threadrun.keys import Keys
+from threadrun.records import utc
+from threadrun.tools import Tool, ToolContext, ToolRegistry, ToolResult, ToolResultKind
+from worker.alarm import alarm_after
+from worker.decide.decision import Event
+from worker.redis_clock import RedisClock
+from worker.store.ledger import CallAddress, CallClaim, CallResult, Ledger, call_claim, row_field
+from worker.store.scripts import Scripts
+from worker.store.writes import event_body
+
+log = structlog.get_logger("threadrun.tool")
+
+SETTLE_PAUSE_SECONDS = 0.5
+"""How long to wait before settling is tried again while Redis does not answer."""
+
+_RETRIED = frozenset({ToolResultKind.EXCEPTION, ToolResultKind.TIMEOUT})
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """What a child reads of a call before it claims it."""
+
+    tool: str
+    tool_call_id: str
+    arguments: str
+    attempts: int
+    run_id: str
+    thread_id: str
+    metadata: Mapping[str, str]
+
+
+class HandlerRuntime:
+    """Serve tool calls in one child; it has its own Redis connections and event loop."""
+
+    def __init__(self, redis: Redis, keys: Keys, worker_id: str, registry: ToolRegistry) -> None:
+        self._redis = redis
+        self._keys = keys
+        self._worker_id = worker_id
+        self._registry = registry
+        self._ledger = Ledger(keys, Scripts(redis))
+        self._runner = asyncio.Runner()
+
+    def execute(self, at: CallAddress) -> str:
+        """Serve a message; gives one word about what became of it.
+
+        A message is only a hint: a call that is not pending in the ledger is not run, whoever sent it.
+        """
+        row = self._read(at)
+        if row is None:
+            log.warning("tool.refused_unknown", run_key=at.run_key[:128], round=at.round, index=at.index)
+            return "unknown"
+        tool = self._registry.get(row.tool)
+        if tool is None:
+            log.warning("tool.not_served_here", run_key=at.run_key, tool=row.tool[:64], index=at.index)
+            return "not_served_here"
+        token = uuid.uuid4().hex
+        claim = self._claim(at, tool, row, token)
+        if claim.verdict != "yes":
+            log.info(
+                "tool.not_claimed", run_key=at.run_key, tool=tool.name, verdict=claim.verdict, index=at.index
+            )
+            return claim.verdict
+        result = self._run(at, tool, row, claim)
+        return self._conclude(at, tool, row, claim, token, result)
+
+    def _read(self, at: CallAddress) -> CallRow | None:
+        names = [
+            row_field(at.round, at.index, name) for name in ("tool", "tool_call_id", "arguments", "attempts")
+        ]
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.hmget(self._keys.calls(at.run_key), names)
+        pipe.hmget(self._keys.run(at.run_key), ["run_id", "thread_id", "request"])
+        (tool, call_id, arguments, attempts), (run_id, thread_id, request) = pipe.execute()
+        if tool is None:
+            return None
+        metadata = json.loads(request or "{}").get("metadata") or {}
+        return CallRow(
+            tool, call_id or "", arguments or "", int(attempts or 0), run_id or "", thread_id or "", metadata
+        )
+
+    def _claim(self, at: CallAddress, tool: Tool, row: CallRow, token: str) -> CallClaim:
+        attempt = row.attempts + 1
+        event = Event(
+            "tool.claimed", {**_place(at), "tool": tool.name, "attempt": attempt, "worker": self._worker_id}
+        )
+        limit_ms = round(tool.timeout_seconds * 1000)
+        answer: Any = self._ledger.claim(at, token, self._worker_id, os.getpid(), limit_ms, event_body(event))
+        claim = call_claim(answer)
+        if claim.verdict == "yes":
+            log.info("tool.claimed", run_key=at.run_key, run_id=row.run_id, **event.data)
+        return claim
+
+    def _run(self, at: CallAddress, tool: Tool, row: CallRow, claim: CallClaim) -> ToolResult:
+        clock = RedisClock(claim.now_ms)
+        bound = log.bind(run_key=at.run_key, run_id=row.run_id, thread_id=row.thread_id, tool=tool.name)
+        context = ToolContext(
+            run_key=at.run_key,
+            run_id=row.run_id,
+            thread_id=row.thread_id,
+            tool_call_id=row.tool_call_id,
+            attempt=claim.attempt,
+            deadline=utc(claim.deadline_ms),
+            idempotency_key=f"{at.run_key}:{at.round}:{at.index}",
+            metadata=row.metadata,
+            log=bound,
+            ask_cancelled=lambda: self._cancelled(at),
+            clock=lambda: utc(clock.now_ms()),
+        )
+        with alarm_after((claim.deadline_ms - clock.now_ms()) / 1000):
+            return tool.call(row.arguments, context, runner=self._runner)
+
+    def _cancelled(self, at: CallAddress) -> bool:
+        try:
+            wish, stage = self._redis.hmget(self._keys.run(at.run_key), ["cancel_ms", "stage"])
+        except (RedisError, OSError) as error:
+            raise StoreUnavailable(type(error).__name__) from error
+        return bool(wish) or stage != "tools"
+
+    def _conclude(
+        self, at: CallAddress, tool: Tool, row: CallRow, claim: CallClaim, token: str, result: ToolResult
+    ) -> str:
+        if result.error and result.kind in {ToolResultKind.EXCEPTION, ToolResultKind.UNSERIALISABLE}:
+            log.error(
+                "tool.failed",
+                run_key=at.run_key,
+                tool=tool.name,
+                reference=result.reference,
+                traceback=result.error,
+            )
+        if result.kind in _RETRIED and claim.attempt <= tool.retries:
+            return self._reopen(at, tool, claim, token, result)
+        data = {**_place(at), "tool": tool.name, "kind": result.kind.value, "attempt": claim.attempt}
+        settled = CallResult(result.output, result.kind.value, result.error or "")
+        verdict, _ = self._until_redis_answers(
+            claim, lambda: self._ledger.settle(at, token, settled, event_body(Event("tool.settled", data)))
+        )
+        name = "tool.settled" if verdict in {"settled", "already"} else "tool.settled_late"
+        log.info(name, run_key=at.run_key, run_id=row.run_id, verdict=verdict, **data)
+        return str(verdict)
+
+    def _reopen(self, at: CallAddress, tool: Tool, claim: CallClaim, token: str, result: ToolResult) -> str:
+        delay_ms = 1000 * 2 ** min(claim.attempt - 1, 6)
+        data = {**_place(at), "tool": tool.name, "reason": result.kind.value, "attempt": claim.attempt}
+        body = event_body(Event("tool.reopened", data))
+        self._until_redis_answers(claim, lambda: self._ledger.reopen(at, token, delay_ms, body))
+        log.info("tool.reopened", run_key=at.run_key, delay_ms=delay_ms, **data)
+        return "reopened"
+
+    def _until_redis_answers(self, claim: CallClaim, write: Any) -> Any:
+        """Repeat a write until Redis answers, or until nobody would wait for it any more."""
+        give_up_at = time.monotonic() + max(0.0, (claim.deadline_ms - claim.now_ms) / 1000)
+        while True:
+            try:
+                return write()
+            except (RedisError, OSError):
+                if time.monotonic() >= give_up_at:
+                    raise
+                time.sleep(SETTLE_PAUSE_SECONDS)
+
+    def close(self) -> None:
+        """Close the loop and the connections."""
+        self._runner.close()
+        self._redis.close()
+
+
+def _place(at: CallAddress) -> dict[str, int]:
+    return {"round": at.round, "index": at.index}

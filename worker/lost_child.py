@@ -1,0 +1,71 @@
+"""Settle the call of a child that was killed: the parent knows at once, nobody has to wait for a judgement."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import structlog
+from redis import Redis
+from redis.exceptions import RedisError
+
+from threadrun.keys import Keys
+from threadrun.status import CallState
+from threadrun.tools import ToolResultKind
+from worker.decide.calls import answer_for
+from worker.decide.decision import Event
+from worker.decide.rules import Rules
+from worker.store.ledger import ROW_FIELDS, CallAddress, CallResult, Ledger, call_view, row_field
+from worker.store.scripts import Scripts
+from worker.store.writes import event_body
+from worker.view import CallView
+
+log = structlog.get_logger("threadrun.tool")
+
+TRY_FOR_SECONDS = 60.0
+"""How long to try while Redis does not answer; then the engine judges the call by its deadline."""
+
+
+class LostChild:
+    """Settle, in the parent, what a killed child had claimed."""
+
+    def __init__(self, redis: Redis, keys: Keys, worker_id: str) -> None:
+        self._redis = redis
+        self._keys = keys
+        self._worker_id = worker_id
+        self._ledger = Ledger(keys, Scripts(redis))
+
+    def settle(self, at: CallAddress, *, timed_out: bool) -> str:
+        """Report a killed child's call: as timed out, to be run again if idempotent, or as unknown."""
+        give_up_at = time.monotonic() + TRY_FOR_SECONDS
+        while True:
+            try:
+                return self._settle(at, timed_out)
+            except (RedisError, OSError):
+                if time.monotonic() >= give_up_at:
+                    return "left"
+                time.sleep(1)
+
+    def _settle(self, at: CallAddress, timed_out: bool) -> str:
+        names = [row_field(at.round, at.index, name) for name in ROW_FIELDS]
+        values: Any = self._redis.hmget(self._keys.calls(at.run_key), names)
+        if values[0] is None:
+            return "unknown"
+        call = call_view(at.index, values)
+        if call.state is not CallState.CLAIMED or call.worker != self._worker_id:
+            return "not_ours"
+        if not timed_out and call.idempotent and call.attempts < Rules().max_call_attempts:
+            return self._reopen(at, call)
+        kind = ToolResultKind.TIMEOUT if timed_out else ToolResultKind.UNKNOWN_OUTCOME
+        data = {"round": at.round, "index": at.index, "kind": kind.value, "attempt": call.attempts}
+        result = CallResult(answer_for(kind), kind.value, "the child process was killed")
+        verdict: str
+        verdict, _ = self._ledger.settle(at, call.token, result, event_body(Event("tool.settled", data)))
+        log.warning("tool.settled", run_key=at.run_key, verdict=verdict, **data)
+        return verdict
+
+    def _reopen(self, at: CallAddress, call: CallView) -> str:
+        data = {"round": at.round, "index": at.index, "reason": "child_killed", "attempt": call.attempts}
+        self._ledger.reopen(at, call.token, 0, event_body(Event("tool.reopened", data)))
+        log.warning("tool.reopened", run_key=at.run_key, **data)
+        return "reopened"

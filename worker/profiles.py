@@ -1,0 +1,56 @@
+"""Build, for each configured profile, the provider that speaks to it and the rules it is carried by."""
+
+from __future__ import annotations
+
+from config.profile import PollSettings, Profile
+from config.sections import EngineSettings
+from worker.backoff import Fixed, Gentle, PollPolicy
+from worker.decide.rules import Rules
+from worker.providers import AssistantsProvider, ProfileConnection
+from worker.providers.base import Provider
+
+
+def provider_for(name: str, profile: Profile) -> Provider:
+    """Build the provider of a profile; it connects on its first request."""
+    return AssistantsProvider(
+        ProfileConnection(
+            name=name,
+            base_url=profile.base_url,
+            api_key=profile.api_key,
+            api_key_header=profile.api_key_header,
+            organization=profile.organization,
+            project=profile.project,
+            extra_query=profile.query,
+            request_deadline_seconds=profile.request_deadline_seconds,
+            max_connections=profile.max_requests,
+            max_reply_bytes=profile.max_reply_bytes,
+        )
+    )
+
+
+def rules_for(profile: Profile, engine: EngineSettings) -> Rules:
+    """Gather the numbers to decide by."""
+    return Rules(
+        poll=poll_policy(profile.poll),
+        lease_ms=_ms(engine.lease_seconds),
+        request_deadline_ms=_ms(profile.request_deadline_seconds),
+        missing_grace_ms=_ms(engine.not_found_grace_seconds),
+        stale_read_ms=_ms(engine.stale_read_seconds),
+        tools_look_ms=_ms(engine.tools_look_seconds),
+        provider_look_ms=_ms(engine.provider_look_seconds),
+        expiry_margin_ms=_ms(profile.expiry_margin_seconds),
+        finalize_deadline_ms=_ms(engine.finalize_deadline_seconds),
+        max_rounds=engine.max_rounds,
+        max_calls=engine.max_calls_per_round,
+    )
+
+
+def poll_policy(settings: PollSettings) -> PollPolicy:
+    """Build the policy that a profile asks for."""
+    if settings.policy == "fixed":
+        return Fixed(_ms(settings.fixed_seconds), settings.jitter)
+    return Gentle(_ms(settings.first_seconds), settings.share, _ms(settings.cap_seconds), settings.jitter)
+
+
+def _ms(seconds: float) -> int:
+    return max(1, round(seconds * 1000))

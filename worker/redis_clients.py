@@ -1,0 +1,46 @@
+"""Build this deployment's Redis clients from its settings; the one factory is the contract package's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict
+
+from threadrun.redis_clients import connect, connect_async
+
+if TYPE_CHECKING:
+    from redis import Redis
+    from redis.asyncio import Redis as AsyncRedis
+
+    from config.settings import Settings
+
+
+class _Sentinel(TypedDict):
+    sentinel_master: str | None
+    sentinel_password: str | None
+
+
+def redis_client(settings: Settings, *, client_name: str = "threadrun-worker") -> Redis:
+    """Build the blocking client, for threads and tool processes; see `threadrun.redis_clients.connect`.
+
+    Raises:
+        SettingsInvalid: the URL cannot be used.
+    """
+    return connect(settings.redis_url.get_secret_value(), client_name=client_name, **_sentinel(settings))
+
+
+def async_redis_client(settings: Settings, *, client_name: str = "threadrun-worker") -> AsyncRedis:
+    """Build the asyncio client, for one event loop; see `threadrun.redis_clients.connect_async`.
+
+    Raises:
+        SettingsInvalid: the URL cannot be used.
+    """
+    return connect_async(
+        settings.redis_url.get_secret_value(), client_name=client_name, **_sentinel(settings)
+    )
+
+
+def _sentinel(settings: Settings) -> _Sentinel:
+    password = settings.redis_sentinel_password
+    return {
+        "sentinel_master": settings.redis_sentinel_master,
+        "sentinel_password": password.get_secret_value() if password else None,
+    }

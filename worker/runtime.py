@@ -1,0 +1,202 @@
+"""The composition root: what one worker process consists of, built once, after the fork.
+
+`runs` workers hold a RunsRuntime. `tools` workers hold a ToolsRuntime in the parent and a HandlerRuntime in
+each child.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+import structlog
+from celery import Celery
+
+from config.settings import Settings
+from threadrun.client import RunClient
+from threadrun.keys import Keys
+from threadrun.status import Stage
+from threadrun.tools import ToolRegistry
+from worker.desk import Desk, ServedTools
+from worker.engine import Engine, Served
+from worker.event_loop import EventLoop
+from worker.handlers import HandlerRuntime
+from worker.heartbeat import Heartbeat
+from worker.heartbeat import Served as ServedByWorker
+from worker.lost_child import LostChild
+from worker.observer import Observer
+from worker.outbox import Outbox
+from worker.redis_clients import async_redis_client, redis_client
+from worker.profiles import provider_for, rules_for
+from worker.providers.base import Provider
+from worker.shares import ThreadShares
+from worker.store.runs import RunStore
+from worker.tick import Tick
+
+log = structlog.get_logger("threadrun.worker")
+
+
+def threadrun_version() -> str:
+    """Give the installed version, or `unknown` in a checkout that is not installed."""
+    try:
+        return version("threadrun")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def new_worker_id(nodename: str) -> str:
+    """Name this start of a worker; a restart under the same node name is another worker."""
+    return f"{nodename}/{uuid.uuid4().hex[:8]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Say who this process is."""
+
+    worker_id: str
+    kind: str
+
+    def about(self) -> dict[str, str]:
+        """Describe it for the list of workers."""
+        return {
+            "kind": self.kind,
+            "host": socket.gethostname(),
+            "pid": str(os.getpid()),
+            "version": threadrun_version(),
+        }
+
+
+class RunsRuntime:
+    """Carry runs: loop, tick, heartbeat, outbox, and an engine for each profile."""
+
+    def __init__(self, settings: Settings, app: Celery, nodename: str, threads: int) -> None:
+        engine = settings.engine
+        self._settings = settings
+        self._keys = Keys(settings.key_prefix)
+        self._redis = redis_client(settings)
+        self.client = RunClient(self._redis, key_prefix=settings.key_prefix)
+        self._loop = EventLoop()
+        self._outbox = Outbox(app)
+        self._observer = Observer(engine.heartbeat_seconds, engine.dead_after_seconds)
+        self._shares = ThreadShares(threads)
+        self._providers: dict[str, Provider] = {}
+        self._engines: dict[str, Engine] = {}
+        profiles = list(settings.require_profiles())
+        self.identity = Identity(new_worker_id(nodename), "runs")
+        served = ServedByWorker(self.identity.worker_id, self.identity.about(), profiles=profiles)
+        self._heartbeat = Heartbeat(self._redis, self._keys, served, self._observer, engine.heartbeat_seconds)
+        self._tick = Tick(
+            self._redis,
+            self._keys,
+            profiles,
+            self._outbox,
+            tick_ms=engine.tick_ms,
+            retention_seconds=engine.retention_seconds,
+        )
+        self._drain_timer = threading.Timer(engine.drain_seconds, self._hand_back)
+        self._drain_timer.daemon = True
+
+    def start(self) -> None:
+        """Start everything; the first heartbeat is out before the first wake-up."""
+        self._loop.start()
+        self._loop.run(self._build_engines())
+        self._outbox.start()
+        self._heartbeat.start()
+        self._tick.start()
+        log.info("worker.started", worker=self.identity.worker_id, profiles=sorted(self._engines))
+
+    async def _build_engines(self) -> None:
+        settings = self._settings
+        client = async_redis_client(settings)
+        store = RunStore(client, self._keys)
+        tools = ServedTools(client, self._keys)
+        for name, profile in settings.require_profiles().items():
+            provider = self._providers[name] = provider_for(name, profile)
+            desk = Desk(
+                store=store,
+                provider=provider,
+                rules=rules_for(profile, settings.engine),
+                tools=tools,
+                observer=self._observer,
+                outbox=self._outbox,
+                retention_ms=settings.engine.retention_seconds * 1000,
+            )
+            self._engines[name] = Engine(desk, profile.max_requests, settings.engine.claim_limit)
+        self._client = client
+
+    def serve(self, stage: Stage, profile: str) -> Mapping[str, int]:
+        """Serve one wake-up in a pool thread, which only waits."""
+        engine = self._engines.get(profile)
+        if engine is None:
+            log.warning("wakeup.unknown_profile", profile=str(profile)[:64])
+            return {"claimed": 0}
+        with self._shares.hold(profile) as free:
+            served = self._loop.run(engine.serve(stage, profile)) if free else Served()
+        return {"claimed": served.claimed, "failed": served.failed}
+
+    def drain(self) -> None:
+        """Stop claiming; what is in hand is finished, and handed back when the drain time is over."""
+        self._tick.stop()
+        for engine in self._engines.values():
+            engine.drain()
+        self._drain_timer.start()
+        log.info("worker.draining", worker=self.identity.worker_id)
+
+    def _hand_back(self) -> None:
+        for engine in self._engines.values():
+            self._loop.run(engine.hand_back_all())
+
+    def stop(self) -> None:
+        """End, after the pool's threads have ended."""
+        self._drain_timer.cancel()
+        self._tick.stop()
+        self._heartbeat.stop()
+        self._outbox.close(5)
+        self._loop.run(self._close(), 5)
+        self._loop.stop()
+        self._redis.close()
+        log.info("worker.stopped", worker=self.identity.worker_id)
+
+    async def _close(self) -> None:
+        for provider in self._providers.values():
+            await provider.close()
+        await self._client.aclose()
+
+
+class ToolsRuntime:
+    """Vouch for the children that run handlers, and publish the catalogue; lives in the parent."""
+
+    def __init__(self, settings: Settings, nodename: str, registry: ToolRegistry) -> None:
+        engine = settings.engine
+        self.keys = Keys(settings.key_prefix)
+        self.redis = redis_client(settings)
+        self.identity = Identity(new_worker_id(nodename), "tools")
+        entries = {tool.name: tool.catalogue_entry() for tool in registry}
+        served = ServedByWorker(self.identity.worker_id, self.identity.about(), tools=entries)
+        observer = Observer(engine.heartbeat_seconds, engine.dead_after_seconds)
+        self._heartbeat = Heartbeat(self.redis, self.keys, served, observer, engine.heartbeat_seconds)
+        self._settings = settings
+        self._registry = registry
+        self.lost_child = LostChild(self.redis, self.keys, self.identity.worker_id)
+
+    def handler_runtime(self) -> HandlerRuntime:
+        """Build a child's runtime, with connections of its own."""
+        return HandlerRuntime(
+            redis_client(self._settings), self.keys, self.identity.worker_id, self._registry
+        )
+
+    def start(self) -> None:
+        """Begin to beat."""
+        self._heartbeat.start()
+        log.info("worker.started", worker=self.identity.worker_id)
+
+    def stop(self) -> None:
+        """End, after the handlers have ended."""
+        self._heartbeat.stop()
+        self.redis.close()
+        log.info("worker.stopped", worker=self.identity.worker_id)

@@ -1,0 +1,46 @@
+"""Share a process's threads and request slots among profiles, so that a hanging provider stops no other."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class ThreadShares:
+    """Let one profile hold no more than half the pool's threads."""
+
+    def __init__(self, threads: int) -> None:
+        self._limit = max(1, threads // 2)
+        self._held: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def hold(self, profile: str) -> Iterator[bool]:
+        """Hold a thread for a profile; false: it has its share, come back later."""
+        with self._lock:
+            free = self._held[profile] < self._limit
+            self._held[profile] += free
+        try:
+            yield free
+        finally:
+            with self._lock:
+                self._held[profile] -= free
+
+
+class RequestSlots:
+    """Count the free request slots of one profile; used on the loop only."""
+
+    def __init__(self, slots: int) -> None:
+        self._free = slots
+
+    def take(self, most: int) -> int:
+        """Take up to so many slots; gives how many."""
+        taken = min(self._free, most)
+        self._free -= taken
+        return taken
+
+    def give_back(self, count: int) -> None:
+        """Give slots back."""
+        self._free += count

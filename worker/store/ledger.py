@@ -1,0 +1,117 @@
+"""The table of a run's tool calls: pending, claimed, settled, submitted.
+
+The same rows are read and written by the engine (asyncio) and by the tools workers' children (sync), so this
+file builds and reads arguments; `call` is the only place that talks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from threadrun.keys import Keys
+from threadrun.status import CallState
+from worker.store.scripts import Arg, Scripts
+from worker.view import CallView
+
+ROW_FIELDS = (
+    "state", "tool", "tool_call_id", "attempts", "sends", "sent_ms", "not_before_ms", "worker", "token",
+    "deadline_ms", "idempotent", "queue", "timeout_seconds",
+)  # fmt: skip
+"""What a look at a round reads of each row."""
+
+
+def row_field(round_: int, index: int, name: str) -> str:
+    """Name a field of a row in the ledger's hash."""
+    return f"{round_}:{index}:{name}"
+
+
+def call_view(index: int, values: Sequence[str | None]) -> CallView:
+    """Type one row."""
+    raw: Mapping[str, str] = {name: value or "" for name, value in zip(ROW_FIELDS, values, strict=True)}
+    return CallView(
+        index=index,
+        state=CallState(raw["state"]),
+        tool=raw["tool"],
+        tool_call_id=raw["tool_call_id"],
+        attempts=int(raw["attempts"] or 0),
+        sends=int(raw["sends"] or 0),
+        sent_ms=int(raw["sent_ms"] or 0),
+        not_before_ms=int(raw["not_before_ms"] or 0),
+        worker=raw["worker"],
+        token=raw["token"],
+        deadline_ms=int(raw["deadline_ms"] or 0),
+        idempotent=raw["idempotent"] == "1",
+        queue=raw["queue"] or "tools",
+        timeout_seconds=float(raw["timeout_seconds"] or 60),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CallAddress:
+    """Point at one call: all that a message about it carries."""
+
+    run_key: str
+    round: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallClaim:
+    """Say what a claim of a call was answered."""
+
+    verdict: str
+    """`yes`, `gone` (the run moved on), `taken` (by another, or settled) or `late` (no time left)."""
+    now_ms: int
+    deadline_ms: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallResult:
+    """Carry what settles a call."""
+
+    output: str
+    """What the model gets."""
+    kind: str
+    """`ok`, or how it failed."""
+    error: str = ""
+    """The whole error, for log and record only."""
+
+
+class Ledger:
+    """Read and write rows through a client; with an asyncio client every method returns an awaitable."""
+
+    def __init__(self, keys: Keys, scripts: Scripts) -> None:
+        self._keys = keys
+        self._scripts = scripts
+
+    def _run_keys(self, run_key: str) -> list[str]:
+        return [self._keys.run(run_key), self._keys.calls(run_key), self._keys.stream()]
+
+    def claim(self, at: CallAddress, token: str, worker_id: str, pid: int, limit_ms: int, event: str) -> Any:
+        """Claim a pending call; answers the script's list, read by `call_claim`."""
+        args: list[Arg] = [at.run_key, at.round, at.index, token, worker_id, pid, limit_ms, event]
+        return self._scripts.call("call_claim", self._run_keys(at.run_key), args)
+
+    def settle(self, at: CallAddress, token: str, result: CallResult, event: str) -> Any:
+        """Store a call's output once; answers `[verdict, open calls]`."""
+        moved = json.dumps({"type": "run.outputs_ready", "round": at.round}, separators=(",", ":"))
+        args: list[Arg] = [
+            self._keys.prefix, at.run_key, at.round, at.index, token,
+            result.output, result.kind, result.error, event, moved,
+        ]  # fmt: skip
+        return self._scripts.call("settle", self._run_keys(at.run_key), args)
+
+    def reopen(self, at: CallAddress, token: str, delay_ms: int, event: str) -> Any:
+        """Give a claimed call back, to be sent again after a delay; answers 1 or 0."""
+        args: list[Arg] = [self._keys.prefix, at.run_key, at.round, at.index, token, delay_ms, event]
+        return self._scripts.call("reopen", self._run_keys(at.run_key), args)
+
+
+def call_claim(answer: Sequence[Any]) -> CallClaim:
+    """Type the answer of a claim."""
+    verdict, now_ms, deadline_ms, attempt = answer
+    return CallClaim(str(verdict), int(now_ms), int(deadline_ms), int(attempt))

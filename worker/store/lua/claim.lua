@@ -1,0 +1,28 @@
+-- Claims due runs of one stage and profile: each gets a fresh claim number and a lease.
+-- A run of a newer schema is left for newer workers and looked at again a second later.
+-- KEYS 1 agenda  2 wake mark
+-- ARGV 1 prefix  2 lease (ms)  3 most runs  4 newest schema known  5… record fields to read
+-- Returns {now, [run key, claim, field…]…}
+redis.call('DEL', KEYS[2])
+local now = now_ms()
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', int(now), 'LIMIT', 0, ARGV[3])
+local claimed = {int(now)}
+for _, run_key in ipairs(due) do
+  local record = ARGV[1] .. 'run:' .. run_key
+  local schema = redis.call('HGET', record, 'schema')
+  if not schema then
+    redis.call('ZREM', KEYS[1], run_key) -- purged: nothing is left to carry
+  elseif tonumber(schema) > tonumber(ARGV[4]) then
+    redis.call('ZADD', KEYS[1], int(now + 1000), run_key)
+  else
+    local lapse = int(now + ARGV[2])
+    local claim = redis.call('HINCRBY', record, 'claim', 1)
+    redis.call('HSET', record, 'lease_ms', lapse)
+    redis.call('ZADD', KEYS[1], lapse, run_key)
+    local row = redis.call('HMGET', record, unpack(ARGV, 5))
+    table.insert(row, 1, claim)
+    table.insert(row, 1, run_key)
+    claimed[#claimed + 1] = row
+  end
+end
+return claimed

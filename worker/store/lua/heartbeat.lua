@@ -1,0 +1,18 @@
+-- Says that a worker lives, and what it serves.
+-- KEYS 1 workers  2 worker  3 tools  4 tools seen  5 profiles
+-- ARGV 1 worker id  2 life of the worker's hash (s)  3 number of fields  4 number of tools  5… fields,
+--      then tool name and entry by turns, then profile names
+-- Returns now (ms)
+local now = int(now_ms())
+redis.call('ZADD', KEYS[1], now, ARGV[1])
+local first_tool = 5 + ARGV[3] * 2
+local first_profile = first_tool + ARGV[4] * 2
+if ARGV[3] ~= '0' then redis.call('HSET', KEYS[2], unpack(ARGV, 5, first_tool - 1)) end
+redis.call('HSET', KEYS[2], 'seen_ms', now)
+redis.call('EXPIRE', KEYS[2], ARGV[2])
+for i = first_tool, first_profile - 1, 2 do
+  redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1])
+  redis.call('ZADD', KEYS[4], now, ARGV[i])
+end
+for i = first_profile, #ARGV do redis.call('ZADD', KEYS[5], now, ARGV[i]) end
+return now

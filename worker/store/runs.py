@@ -1,0 +1,167 @@
+"""Read and write runs for the engine, over one asyncio client."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from threadrun.keys import INDEX_LIFE_SECONDS, Keys
+from threadrun.status import Outcome, Stage
+from worker.store.ledger import ROW_FIELDS, Ledger, call_view, row_field
+from worker.store.scripts import Arg, Scripts
+from worker.store.writes import Commit, commit_args, commit_keys
+from worker.view import RECORD_FIELDS, SCHEMA, CallView, RunView, run_view
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """Hold what a claim got."""
+
+    now_ms: int
+    """Redis's clock at the claim."""
+    runs: tuple[RunView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Say how a write went."""
+
+    ok: bool
+    """False: somebody else was first; facts were kept, the decision was not."""
+    version: int
+    seq: int
+    """The number of the run's last event; -1: the record was final and nothing was kept."""
+    learnt: bool = False
+    """A fact of this write was new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """What the final record adds."""
+
+    outcome: Outcome
+    fields: Mapping[str, Arg]
+    event: str
+    day: str
+    """UTC day of the counters."""
+    counters: Mapping[str, int]
+    retention_ms: int
+    op: str
+    requests: int = 0
+
+
+class RunStore:
+    """Keep runs in Redis; every method is one script or one read."""
+
+    def __init__(self, client: Any, keys: Keys, *, clock_key: str | None = None) -> None:
+        self._client = client
+        self.keys = keys
+        self._scripts = Scripts(client, clock_key=clock_key)
+        self.ledger = Ledger(keys, self._scripts)
+
+    async def claim(self, stage: Stage, profile: str, limit: int, lease_ms: int) -> Claimed:
+        """Claim due runs; each gets a fresh claim number and is nobody else's until its lease lapses."""
+        keys = [self.keys.agenda(stage, profile), self.keys.wake(stage, profile)]
+        args: list[Arg] = [self.keys.prefix, lease_ms, limit, SCHEMA, *RECORD_FIELDS]
+        now_ms, *rows = await self._scripts.call("claim", keys, args)
+        return Claimed(int(now_ms), tuple(run_view(row[0], int(row[1]), row[2:]) for row in rows))
+
+    async def rest(self, run: RunView, delay_ms: int, *, polls: int = 0, requests: int = 0) -> bool:
+        """End a claim that changed nothing."""
+        return await self._rest(run, delay_ms, polls, requests, keep_lease=False)
+
+    async def renew(self, run: RunView, lease_ms: int) -> bool:
+        """Renew a claim; false: it is lost, and the work in hand must be dropped."""
+        return await self._rest(run, lease_ms, 0, 0, keep_lease=True)
+
+    async def _rest(
+        self, run: RunView, delay_ms: int, polls: int, requests: int, *, keep_lease: bool
+    ) -> bool:
+        keys = [self.keys.run(run.key), self.keys.agenda(run.stage, run.profile)]
+        args: list[Arg] = [
+            run.key,
+            run.version,
+            run.claim,
+            run.news,
+            delay_ms,
+            polls,
+            requests,
+            int(keep_lease),
+        ]
+        return bool(await self._scripts.call("rest", keys, args))
+
+    async def commit(self, run: RunView, write: Commit) -> Written:
+        """Write facts and, for the newest claim, the decision."""
+        answer = await self._scripts.call(
+            "commit", commit_keys(self.keys, run, write), commit_args(self.keys, run, write)
+        )
+        ok, version, seq, learnt = (int(item) for item in answer)
+        return Written(bool(ok), version, seq, learnt=bool(learnt))
+
+    async def finish(self, run: RunView, final: Final) -> Written:
+        """Write the final record, once."""
+        keys = [
+            self.keys.run(run.key),
+            self.keys.calls(run.key),
+            self.keys.stream(),
+            self.keys.agenda(Stage.FINALIZE, run.profile),
+            self.keys.usage(final.day),
+            self.keys.thread(run.profile, run.thread_id or "-"),
+        ]
+        args: list[Arg] = [
+            self.keys.prefix, run.key, final.op, run.version, run.claim, final.retention_ms, int(run.tells),
+            run.index_label, final.outcome.value, final.event, INDEX_LIFE_SECONDS, int(run.thread_id is not None),
+            final.requests, len(final.fields), len(final.counters),
+        ]  # fmt: skip
+        for name, value in (*final.fields.items(), *final.counters.items()):
+            args += [name, value]
+        ok, seq = (int(item) for item in await self._scripts.call("finish", keys, args))
+        return Written(bool(ok), run.version + 1, seq)
+
+    async def told(self, run: RunView) -> bool:
+        """Note that the caller's task was sent."""
+        keys = [self.keys.run(run.key), self.keys.agenda(Stage.FINALIZE, run.profile)]
+        return bool(await self._scripts.call("told", keys, [run.key, run.claim]))
+
+    async def calls(self, run: RunView) -> tuple[CallView, ...]:
+        """Read the ledger rows of the run's round."""
+        count = await self._round_size(run)
+        if not count:
+            return ()
+        names = [row_field(run.round, index, name) for index in range(count) for name in ROW_FIELDS]
+        values: list[str | None] = await self._client.hmget(self.keys.calls(run.key), names)
+        width = len(ROW_FIELDS)
+        return tuple(call_view(i, values[i * width : (i + 1) * width]) for i in range(count))
+
+    async def _round_size(self, run: RunView) -> int:
+        size = await self._client.hget(self.keys.calls(run.key), f"{run.round}:size")
+        return int(size or 0)
+
+    async def outputs(self, run: RunView) -> tuple[tuple[str, str], ...]:
+        """Read tool call ids and outputs of the run's round, in order."""
+        names = [
+            row_field(run.round, c.index, name) for c in run.calls for name in ("tool_call_id", "output")
+        ]
+        values = await self._client.hmget(self.keys.calls(run.key), names) if names else []
+        return tuple(
+            (values[i] or "", values[i + 1] if values[i + 1] is not None else "")
+            for i in range(0, len(values), 2)
+        )
+
+    async def text(self, run_key: str, *fields: str) -> Sequence[str | None]:
+        """Read big fields of the record."""
+        values: Sequence[str | None] = await self._client.hmget(self.keys.run(run_key), list(fields))
+        return values
+
+    async def heartbeats(self, worker_ids: Sequence[str]) -> dict[str, float | None]:
+        """Read when workers were last seen, in milliseconds."""
+        seen = await self._client.zmscore(self.keys.workers(), list(worker_ids))
+        return dict(zip(worker_ids, seen, strict=True))
+
+    async def holds_thread(self, run: RunView) -> bool:
+        """Tell whether the mailbox names this run as its thread's holder."""
+        if run.thread_id is None:
+            return True
+        active = await self._client.get(self.keys.thread(run.profile, run.thread_id) + ":active")
+        return bool(active == run.key)

@@ -1,0 +1,108 @@
+"""Ask every 50 ms which stages have due runs, and send their wake-ups; trim the indexes once a minute.
+
+It runs in a thread of every `runs` worker. There is no leader: the mark `wake:{stage}:{profile}` keeps several
+workers from sending the same wake-up, and lapses by itself when its message is lost.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+
+import structlog
+from redis import Redis
+from redis.exceptions import RedisError
+
+from threadrun.keys import INDEX_LIFE_SECONDS, Keys
+from threadrun.status import Outcome, RunStatus, Stage
+from worker.outbox import Message, Outbox
+from worker.store.scripts import Scripts
+
+log = structlog.get_logger("threadrun.tick")
+
+WAKE_LIFE_MS = 1_000
+TRIM_EVERY_SECONDS = 60.0
+TRIM_LIMIT = 1_000
+UNSEEN_LIFE_MS = 86_400_000
+"""What no worker has served for a day leaves the catalogues."""
+
+TASK_OF_STAGE = {
+    Stage.WAITING: "runs.admit",
+    Stage.CREATE: "runs.create",
+    Stage.POLL: "runs.poll",
+    Stage.TOOLS: "runs.dispatch_tool_calls",
+    Stage.SUBMIT: "runs.submit_tool_outputs",
+    Stage.CANCEL: "runs.cancel",
+    Stage.FINALIZE: "runs.finalize",
+}
+"""The task that serves each stage; a wake-up carries a profile, never a run."""
+
+
+class Tick:
+    """Wake the stages that have due runs."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        keys: Keys,
+        profiles: Sequence[str],
+        outbox: Outbox,
+        *,
+        tick_ms: int,
+        retention_seconds: int,
+    ) -> None:
+        self._keys = keys
+        self._outbox = outbox
+        self._tick_seconds = tick_ms / 1000
+        self._index_life_ms = (retention_seconds + 8 * 86_400) * 1000  # a run may be open for a week before
+        self._scripts = Scripts(redis)
+        self._pairs = [(stage, profile) for profile in profiles for stage in TASK_OF_STAGE]
+        self._key_names = [name for pair in self._pairs for name in (keys.agenda(*pair), keys.wake(*pair))]
+        self._trim_at = time.monotonic() + TRIM_EVERY_SECONDS
+        self._stop = threading.Event()
+        self._failed = False
+        self._thread = threading.Thread(target=self._run, name="threadrun-tick", daemon=True)
+
+    def start(self) -> None:
+        """Begin to tick."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Send no more wake-ups."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(5)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._tick_seconds if not self._failed else 0.5):
+            self.once()
+
+    def once(self) -> int:
+        """Tick once; gives the number of wake-ups sent."""
+        try:
+            due: list[int] = self._scripts.call("due", self._key_names, [WAKE_LIFE_MS])
+            self._trim()
+        except (RedisError, OSError) as error:
+            if not self._failed:
+                log.warning("tick.failed", error=type(error).__name__)
+            self._failed = True
+            return 0
+        if self._failed:
+            log.info("tick.resumed")
+        self._failed = False
+        for position in due:
+            stage, profile = self._pairs[int(position)]
+            self._outbox.send(Message(TASK_OF_STAGE[stage], (profile,)))
+        return len(due)
+
+    def _trim(self) -> None:
+        if time.monotonic() < self._trim_at:
+            return
+        self._trim_at = time.monotonic() + TRIM_EVERY_SECONDS
+        keys = self._keys
+        labels = ["none", *dict.fromkeys([*RunStatus, *Outcome])]
+        indexes = [keys.index_runs(), *(keys.index_status(label) for label in labels)]
+        catalogues = [keys.tools(), keys.tools_seen(), keys.profiles(), keys.workers()]
+        age_ms = min(self._index_life_ms, INDEX_LIFE_SECONDS * 1000)
+        self._scripts.call("trim", catalogues + indexes, [age_ms, UNSEEN_LIFE_MS, TRIM_LIMIT])

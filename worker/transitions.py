@@ -1,0 +1,38 @@
+"""Log each transition of a run once, after it was written: one dotted event, the same that is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from worker.decide.decision import Event
+from worker.view import RunView
+
+log = structlog.get_logger("threadrun.run")
+
+
+def log_events(
+    run: RunView, events: tuple[Event, ...], last_seq: int, now_ms: int, moved: Mapping[str, str]
+) -> None:
+    """Log events that were just stored; their sequence numbers end at `last_seq`."""
+    first = last_seq - len(events) + 1
+    for at, event in enumerate(events):
+        log.info(event.type, **{**_line(run, now_ms), "seq": first + at, **moved, **event.data})
+
+
+def log_finished(run: RunView, seq: int, now_ms: int, summary: Mapping[str, Any]) -> None:
+    """Log the one canonical line of a run: everything that an operator asks first."""
+    log.info("run.finished", **{**_line(run, now_ms), "seq": seq, **summary})
+
+
+def _line(run: RunView, now_ms: int) -> dict[str, Any]:
+    return {
+        "run_key": run.key,
+        "run_id": run.run_id,
+        "thread_id": run.thread_id,
+        "profile": run.profile,
+        "attempt": run.claim,
+        "elapsed_seconds": round(max(0, now_ms - run.created_ms) / 1000, 3),
+    }

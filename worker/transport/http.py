@@ -1,0 +1,135 @@
+"""Send one HTTP request within a total deadline, and say what became of it as a value."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, suppress
+from dataclasses import replace
+from functools import cache, lru_cache
+from typing import cast
+
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from worker.transport.body import DEFAULT_MAX_REPLY_BYTES, read_body
+from worker.transport.connection import ATTEMPT, Attempt, open_session
+from worker.transport.failure import outcome_of
+from worker.transport.outcome import Answered, Outcome
+
+CONNECT_SECONDS = 5.0
+"""How long one address may take to connect, so that the next address of the host still gets its turn."""
+
+# A run's URL is asked again and again; parsing one costs a tenth of a request.
+_parsed_url = lru_cache(maxsize=2048)(httpx.URL)
+
+_CHUNK_BYTES = 64 * 1024
+_STREAMED_FROM_BYTES = 1024 * 1024
+
+
+class _Chunks(httpx.AsyncByteStream):
+    """Hand a large body over in pieces; written whole it would hold the loop, and aiohttp warns of it."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for start in range(0, len(self._body), _CHUNK_BYTES):
+            yield self._body[start : start + _CHUNK_BYTES]
+
+
+class HttpTransport:
+    """Send requests over one pool of kept-alive connections; never retries, never follows a redirect.
+
+    It speaks to httpx's transport seam directly: httpx's client above it adds a third to the CPU of a request
+    for cookies, redirects and authentication flows that no request here wants. Needs no running loop to be
+    made; from its first request on it belongs to the loop that sent it.
+    """
+
+    def __init__(
+        self,
+        *,
+        deadline_seconds: float,
+        max_connections: int,
+        max_reply_bytes: int = DEFAULT_MAX_REPLY_BYTES,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._deadline_seconds = deadline_seconds
+        self._max_reply_bytes = max_reply_bytes
+        self._extensions = {"timeout": {"connect": min(CONNECT_SECONDS, deadline_seconds)}}
+        context = ssl_context or _default_ssl_context()
+        self._below = AiohttpTransport(verify=context, client=lambda: open_session(max_connections, context))
+
+    async def send(self, method: str, url: str, headers: httpx.Headers, body: bytes | None = None) -> Outcome:
+        """Send one request.
+
+        The deadline covers all of it: waiting for a connection, connecting, writing, and the last byte of
+        the body. Nothing that the network or the server does raises; cancelling the task does.
+
+        Raises:
+            asyncio.CancelledError: the calling task was cancelled; the request may have had its effect.
+        """
+        attempt = Attempt()
+        token = ATTEMPT.set(attempt)
+        scope = asyncio.timeout(self._deadline_seconds)
+        try:
+            async with scope:
+                response = await self._below.handle_async_request(self._request(method, url, headers, body))
+                return await _read(response, attempt, self._max_reply_bytes)
+        except asyncio.CancelledError as error:
+            if _task_is_cancelled():
+                raise
+            return outcome_of(error, attempt, timed_out=False)
+        except Exception as error:
+            # The seam: whatever comes up from below ends here, as a value.
+            return outcome_of(error, attempt, timed_out=scope.expired())
+        finally:
+            ATTEMPT.reset(token)
+
+    async def aclose(self) -> None:
+        """Close all connections; requests that are under way end as broken."""
+        with suppress(Exception):
+            await self._below.aclose()
+
+    def _request(self, method: str, url: str, headers: httpx.Headers, body: bytes | None) -> httpx.Request:
+        parsed = _parsed_url(url)
+        if body is None or len(body) <= _STREAMED_FROM_BYTES:
+            return httpx.Request(method, parsed, headers=headers, content=body, extensions=self._extensions)
+        sized = httpx.Headers(headers)
+        sized["content-length"] = str(len(body))
+        return httpx.Request(method, parsed, headers=sized, stream=_Chunks(body), extensions=self._extensions)
+
+
+@cache
+def _default_ssl_context() -> ssl.SSLContext:
+    # Loading the certificate authorities takes about 50 ms and 1 MB; all profiles share them.
+    return httpx.create_ssl_context()
+
+
+async def _read(response: httpx.Response, attempt: Attempt, max_bytes: int) -> Answered:
+    headers = _headers(response)
+    attempt.head = Answered(response.status_code, response.reason_phrase, headers, b"")
+    chunks = cast("AsyncGenerator[bytes]", aiter(cast("httpx.AsyncByteStream", response.stream)))
+    try:
+        async with aclosing(chunks):
+            body = await read_body(chunks, headers, max_bytes)
+    finally:
+        with suppress(Exception):
+            await response.aclose()
+    return replace(attempt.head, body=body)
+
+
+def _headers(response: httpx.Response) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in response.headers.raw:
+        # Latin-1 reads every byte; a header in another encoding is never a reason to fail.
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
+def _task_is_cancelled() -> bool:
+    # A future that aiohttp cancelled raises the same exception without anyone having cancelled this task.
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0

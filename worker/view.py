@@ -1,0 +1,203 @@
+"""What the engine reads of a run before it decides: the stored fields, typed, without the big texts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from enum import StrEnum
+
+from threadrun.status import CallState, Outcome, Stage
+
+SCHEMA = 1
+"""The newest record schema that this worker carries; newer runs are left for newer workers."""
+
+
+class Effect(StrEnum):
+    """Name the POSTs of the engine; each is preceded by a stored intent."""
+
+    CREATE_THREAD = "create_thread"
+    CREATE_RUN = "create_run"
+    SUBMIT_OUTPUTS = "submit_outputs"
+    CANCEL_RUN = "cancel_run"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """Say that a POST was about to be sent, and until when it may still take effect."""
+
+    effect: Effect
+    sent_ms: int
+    not_after_ms: int
+    """A successor acts only after this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Hold what the engine must remember of a run between two looks; written only by decisions."""
+
+    intent: Intent | None = None
+    errors: int = 0
+    """Consecutive looks that got no usable answer."""
+    held: str = ""
+    """Why the run is held back (`unauthorized`, `rate_limited`, `busy_thread`), for people to see."""
+    looks: int = 0
+    """Searches for a run whose creation is unknown."""
+    attempts: int = 0
+    """POSTs of the create call."""
+    created_seen_ms: int = 0
+    """When we first saw the run exist; ages and expiry count from here."""
+    expires_ms: int = 0
+    """When the provider will expire it, on our clock; 0: it did not say."""
+    missing_since_ms: int = 0
+    """When the provider first answered 404."""
+    strange_status: str = ""
+    """The last status that we do not know."""
+    looked_ms: int = 0
+    """The last look at the provider while tools run."""
+    signature: str = ""
+    """Fingerprint of the calls of the present or last round."""
+    submitted_ms: int = 0
+    """When the outputs of that round were sent; 0: not yet."""
+    refusals: int = 0
+    """How often the present submit or cancel was refused."""
+    cancel_since_ms: int = 0
+    """When the run entered stage cancel."""
+    cancel_accepted_ms: int = 0
+    """When the provider accepted the cancel; 0: not yet."""
+    ending: Outcome | None = None
+    """The outcome to record if the provider ends the run as cancelled, or if it never existed there."""
+    ended_ms: int = 0
+    """When it ended; finalize counts its deadline from here."""
+    usage_looks: int = 0
+    """Extra looks for a usage that was null."""
+    unconfirmed: bool = False
+    """The provider never showed a terminal status."""
+
+    def dump(self) -> str:
+        """Write as JSON, leaving out what is at its default."""
+        shown = {f.name: getattr(self, f.name) for f in fields(self)}
+        kept = {
+            name: asdict(value) if isinstance(value, Intent) else value
+            for name, value in shown.items()
+            if value != _DEFAULTS[name]
+        }
+        return json.dumps(kept, separators=(",", ":"))
+
+    @classmethod
+    def load(cls, text: str | None) -> Progress:
+        """Read what `dump` wrote; names of a later version are ignored."""
+        if not text:
+            return cls()
+        values = {name: value for name, value in json.loads(text).items() if name in _DEFAULTS}
+        if intent := values.get("intent"):
+            values["intent"] = Intent(Effect(intent["effect"]), intent["sent_ms"], intent["not_after_ms"])
+        if ending := values.get("ending"):
+            values["ending"] = Outcome(ending)
+        return cls(**values)
+
+
+_DEFAULTS = {f.name: f.default for f in fields(Progress) if f.default is not MISSING}
+
+
+@dataclass(frozen=True, slots=True)
+class CallView:
+    """Hold one row of the ledger, without arguments and output."""
+
+    index: int
+    state: CallState
+    tool: str
+    tool_call_id: str = ""
+    attempts: int = 0
+    sends: int = 0
+    sent_ms: int = 0
+    not_before_ms: int = 0
+    worker: str = ""
+    token: str = ""
+    deadline_ms: int = 0
+    idempotent: bool = False
+    queue: str = "tools"
+    timeout_seconds: float = 60.0
+    claimant_dead: bool = False
+    """Judged by the observer that loaded this view; false while nobody may judge."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """Hold a claimed run as `decide` sees it."""
+
+    key: str
+    profile: str
+    stage: Stage
+    version: int
+    claim: int
+    news: str
+    created_ms: int
+    deadline_ms: int
+    assistant_id: str = ""
+    thread_id: str | None = None
+    run_id: str | None = None
+    status: str = ""
+    """The run's last status; empty before it was created."""
+    cancel_ms: int = 0
+    """When somebody wished it cancelled; 0: nobody."""
+    round: int = 0
+    """The present or last round of tool calls, from 1; 0: none yet."""
+    open: int = 0
+    """Calls of this round that are not settled."""
+    total_calls: int = 0
+    """Calls of all rounds."""
+    tool_names: str = "*"
+    """The function tools this run may call, joined by commas; `*`: any that is served."""
+    tells: bool = False
+    """The caller named a task to send when the record is final."""
+    search_first: bool = False
+    """Redis may have lost its last second, so a create looks for its run before it posts one."""
+    my_turn: bool = True
+    """In stage waiting: the mailbox names this run as the thread's holder."""
+    progress: Progress = field(default_factory=Progress)
+    calls: tuple[CallView, ...] = ()
+    """The ledger rows of this round, in the stages that need them."""
+
+    @property
+    def index_label(self) -> str:
+        """Name the status index that holds the run."""
+        return self.status or "none"
+
+
+RECORD_FIELDS = (
+    "profile", "stage", "version", "news", "created_ms", "deadline_ms", "assistant_id", "thread_id", "run_id",
+    "status", "cancel_ms", "round", "open", "total_calls", "tool_names", "tells", "progress",
+)  # fmt: skip
+"""The record fields that a claim reads, in the order of `run_view`."""
+
+
+def run_view(run_key: str, claim: int, row: Sequence[str | None]) -> RunView:
+    """Type a claimed row; absent fields read as empty."""
+    raw: Mapping[str, str] = {name: value or "" for name, value in zip(RECORD_FIELDS, row, strict=True)}
+    return RunView(
+        key=run_key,
+        profile=raw["profile"],
+        stage=Stage(raw["stage"]),
+        version=int(raw["version"]),
+        claim=claim,
+        news=raw["news"] or "0",
+        created_ms=int(raw["created_ms"]),
+        deadline_ms=int(raw["deadline_ms"]),
+        assistant_id=raw["assistant_id"],
+        thread_id=raw["thread_id"] or None,
+        run_id=raw["run_id"] or None,
+        status=raw["status"],
+        cancel_ms=int(raw["cancel_ms"] or 0),
+        round=int(raw["round"] or 0),
+        open=int(raw["open"] or 0),
+        total_calls=int(raw["total_calls"] or 0),
+        tool_names=raw["tool_names"] or "*",
+        tells=raw["tells"] == "1",
+        progress=Progress.load(raw["progress"]),
+    )
+
+
+def with_calls(view: RunView, calls: Sequence[CallView]) -> RunView:
+    """Add the ledger rows to a view."""
+    return replace(view, calls=tuple(calls))
