@@ -1,4 +1,4 @@
-"""Tasks whose messages carry a user's content, and how it is kept out of events, logs and Flower."""
+"""Which tasks' arguments may be shown, and how those of the others stay out of events, logs and Flower."""
 
 from __future__ import annotations
 
@@ -7,10 +7,17 @@ from typing import Any
 from celery.worker.request import Request
 
 CONTENT_TASKS = frozenset({"runs.enqueue"})
-"""The names of the tasks whose arguments must never be shown."""
+"""The tasks of ours whose messages carry a user's content."""
 
 HIDDEN = "(hidden)"
 """What is shown in place of arguments."""
+
+_OURS = ("runs.", "tools.")
+
+
+def may_show_arguments(task: str) -> bool:
+    """Tell whether a task's arguments are harmless: ours name a profile, or a run key and a call."""
+    return task.startswith(_OURS) and task not in CONTENT_TASKS
 
 
 class ContentRequest(Request):  # type: ignore[misc]  # Celery has no annotations

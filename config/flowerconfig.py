@@ -7,9 +7,10 @@ this is the one file of the project that works when it is loaded.
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
-from config.content_tasks import CONTENT_TASKS, HIDDEN
+import flower.events
+
+from config.flower_events import DiscreetEvents
 from config.log_pipeline import configure_logging
 from config.settings import Settings, load_settings
 from config.variables import variable_name
@@ -27,15 +28,10 @@ def _login(settings: Settings) -> tuple[str, str]:
     return user, password.get_secret_value()
 
 
-def format_task(task: Any) -> Any:
-    """Hide the arguments of tasks that carry content, for senders whose own events tell them."""
-    if task.name in CONTENT_TASKS:
-        task.args = task.kwargs = HIDDEN
-    return task
-
-
 _user, _password = _login(_settings)
 configure_logging(_settings.log, secrets=_settings.secret_values())
+
+flower.events.EventsState = DiscreetEvents
 
 address = "127.0.0.1"
 port = _settings.flower.port

@@ -14,7 +14,7 @@ from celery import Celery
 from celery.worker import state as worker_state
 from celery.worker.control import Panel
 
-from config.content_tasks import CONTENT_TASKS, HIDDEN
+from config.content_tasks import HIDDEN, may_show_arguments
 
 State = Any
 Info = dict[str, Any]
@@ -45,7 +45,7 @@ def restrict_remote_control() -> None:
     Call it once while the app is set up. `ping`, `stats`, `registered`, `active`, `reserved`, `scheduled`,
     `revoked`, `query_task`, `active_queues` and `conf` stay, so that Flower and `celery inspect` work, and
     `heartbeat`, which only asks for a sign of life. Replies lose connection details and the arguments of
-    tasks that carry content. Every other command is refused, and the refusal logged.
+    tasks that may carry content. Every other command is refused, and the refusal logged.
     """
     kept: dict[str, Command] = {name: Panel.data[name] for name in _KEPT}
     kept |= {command.__name__: command for command in _COMMANDS}
@@ -127,7 +127,7 @@ def _stage(request: Any) -> str:
 def _shown(request: Any) -> Info:
     # safe=True: the sender's short form, never the arguments themselves.
     info: Info = request.info(safe=True)
-    if info["type"] in CONTENT_TASKS:
+    if not may_show_arguments(info["type"]):
         info |= {"args": HIDDEN, "kwargs": HIDDEN}
     return info
 

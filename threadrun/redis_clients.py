@@ -46,9 +46,19 @@ MAX_CONNECTIONS = 50
 class _SentinelPool(SentinelConnectionPool, BlockingConnectionPool):
     """Wait for a free connection as the other pools do; close the sentinels' connections with the pool."""
 
+    def disconnect(self, inuse_connections: bool = True) -> None:
+        if inuse_connections:
+            super().disconnect()
+            return
+        # A new master was found: idle connections lead to the old one. redis-py 6's blocking pool cannot
+        # tell idle from used ones, so they are taken from its queue.
+        for connection in filter(None, list(self.pool.queue)):
+            connection.disconnect()
+
     def close(self) -> None:
         super().close()
-        self.sentinel_manager.close()
+        for sentinel in self.sentinel_manager.sentinels:
+            sentinel.close()
 
 
 class _AsyncSentinelPool(AsyncSentinelPool, AsyncBlockingPool):
@@ -56,7 +66,8 @@ class _AsyncSentinelPool(AsyncSentinelPool, AsyncBlockingPool):
 
     async def aclose(self) -> None:
         await super().aclose()
-        await self.sentinel_manager.aclose()
+        for sentinel in self.sentinel_manager.sentinels:
+            await sentinel.aclose()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ what is stored and decides again.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
@@ -77,7 +78,7 @@ class Advance:
         seen: Seen | None = Look()
         for _ in range(MAX_TURNS):
             if seen is None:
-                return  # somebody else holds the run by now
+                return None  # somebody else holds the run by now
             decision = decide(self._run, seen, self._clock.now_ms(), self._desk.rules)
             match decision:
                 case Ask(question):
@@ -131,9 +132,9 @@ class Advance:
         if not await self._keep_lease():
             return None
         if question is Question.RECORD:
-            (usage,) = await self._desk.store.text(self._run.key, "usage_of_run")
+            usage, include = await self._desk.store.text(self._run.key, "usage_of_run", "include")
             known = Usage.from_wire(usage) if usage else None
-            self._gathering = await gather(self._desk.provider, self._run, known)
+            self._gathering = await gather(self._desk.provider, self._run, known, json.loads(include or "[]"))
             return self._gathering.seen()
         self._requests += 1
         self._polls += question is Question.RUN

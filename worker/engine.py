@@ -15,6 +15,9 @@ from worker.redis_clock import RedisClock
 from worker.shares import RequestSlots
 from worker.view import RunView
 
+SLOT_PATIENCE_SECONDS = 0.5
+"""How long a wake-up waits for a request slot before it leaves the due runs to the next one."""
+
 log = structlog.get_logger("threadrun.engine")
 
 
@@ -38,10 +41,20 @@ class Engine:
         self._draining = False
 
     async def serve(self, stage: Stage, profile: str) -> Served:
-        """Claim what is due, no more than there are free slots, and wait until all of it is advanced."""
-        slots = 0 if self._draining else self._slots.take(self._claim_limit)
-        if not slots:
-            return Served()
+        """Claim what is due and advance it; go on while there was more than there were free slots."""
+        served = Served()
+        while not self._draining:
+            slots = await self._slots.take(self._claim_limit, SLOT_PATIENCE_SECONDS)
+            if not slots or self._draining:
+                self._slots.give_back(slots)
+                break
+            batch = await self._serve_batch(stage, profile, slots)
+            served = Served(served.claimed + batch.claimed, served.failed + batch.failed)
+            if batch.claimed < slots:
+                break
+        return served
+
+    async def _serve_batch(self, stage: Stage, profile: str, slots: int) -> Served:
         try:
             claimed = await self._desk.store.claim(stage, profile, slots, self._desk.rules.lease_ms)
         except BaseException:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -78,13 +78,22 @@ class _Reader:
         return tuple(found)
 
 
-async def gather(provider: Provider, run: RunView, known_usage: Usage | None) -> Gathering:
-    """Read steps and messages, and the run again where its usage was null."""
+async def gather(
+    provider: Provider, run: RunView, known_usage: Usage | None, include: Sequence[str] = ()
+) -> Gathering:
+    """Read steps and messages, and the run again where its usage was null.
+
+    Args:
+        provider: Where to read.
+        run: The ended run.
+        known_usage: The run's usage as last seen.
+        include: What the request wanted added to its steps.
+    """
     thread_id, run_id = run.thread_id or "", run.run_id or ""
     reader = _Reader(provider, thread_id, run_id)
     again = await reader.run() if known_usage is None else None
     steps: tuple[RunStep, ...] = await reader.pages(
-        "steps", lambda after: provider.list_steps(thread_id, run_id, after=after)
+        "steps", lambda after: provider.list_steps(thread_id, run_id, after=after, include=include)
     )
     messages: tuple[Message, ...] = await reader.pages(
         "messages", lambda after: provider.list_messages(thread_id, run_id, after=after)

@@ -31,9 +31,9 @@ from worker.heartbeat import Served as ServedByWorker
 from worker.lost_child import LostChild
 from worker.observer import Observer
 from worker.outbox import Outbox
-from worker.redis_clients import async_redis_client, redis_client
 from worker.profiles import provider_for, rules_for
 from worker.providers.base import Provider
+from worker.redis_clients import async_redis_client, redis_client
 from worker.shares import ThreadShares
 from worker.store.runs import RunStore
 from worker.tick import Tick

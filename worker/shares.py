@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -34,9 +35,16 @@ class RequestSlots:
 
     def __init__(self, slots: int) -> None:
         self._free = slots
+        self._freed = asyncio.Event()
 
-    def take(self, most: int) -> int:
-        """Take up to so many slots; gives how many."""
+    async def take(self, most: int, patience_seconds: float) -> int:
+        """Take up to so many slots; when none is free, wait a little for one. Gives how many, perhaps none."""
+        if not self._free:
+            self._freed.clear()
+            try:
+                await asyncio.wait_for(self._freed.wait(), patience_seconds)
+            except TimeoutError:
+                return 0
         taken = min(self._free, most)
         self._free -= taken
         return taken
@@ -44,3 +52,5 @@ class RequestSlots:
     def give_back(self, count: int) -> None:
         """Give slots back."""
         self._free += count
+        if self._free:
+            self._freed.set()

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from redis import Redis
+from redis.exceptions import AuthenticationError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 READY_WITHIN_SECONDS = 10
@@ -38,6 +39,8 @@ def wait_until_it_answers(client: Redis, process: subprocess.Popen[bytes]) -> No
         while True:
             try:
                 client.ping()
+            except AuthenticationError:
+                return
             except RedisConnectionError:
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -84,33 +85,34 @@ async def test_settings_are_all_a_worker_needs(url):
         assert await client.ping()
 
 
-async def test_the_master_is_found_through_sentinels_of_which_one_is_down(tmp_path):
-    port, sentinel_port, dead_port = free_port(), free_port(), free_port()
+@pytest.fixture
+def sentinel_port(tmp_path: Path) -> Iterator[int]:
+    """Run a master called `main` and one sentinel that guards it with the password `guard`."""
+    master_port, port = free_port(), free_port()
     configuration = tmp_path / "sentinel.conf"
     configuration.write_text(
-        f"port {sentinel_port}\nrequirepass guard\nsentinel monitor main 127.0.0.1 {port} 1\n"
+        f"port {port}\nrequirepass guard\nsentinel monitor main 127.0.0.1 {master_port} 1\n"
     )
-    folder = tmp_path / "master"
-    folder.mkdir()
-    with redis_server(folder, "--port", str(port)):
-        process = subprocess.Popen(
-            ["redis-server", str(configuration), "--sentinel"], stdout=subprocess.DEVNULL
-        )
+    with redis_server(tmp_path, "--port", str(master_port)):
+        command = ["redis-server", str(configuration), "--sentinel"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
-            wait_until_it_answers(Redis(port=sentinel_port, password="guard", retry=None), process)
-            settings = load_settings(
-                {
-                    "THREADRUN_REDIS_URL": f"sentinel://127.0.0.1:{dead_port};127.0.0.1:{sentinel_port}/4",
-                    "THREADRUN_REDIS_SENTINEL_MASTER": "main",
-                    "THREADRUN_REDIS_SENTINEL_PASSWORD": "guard",
-                },
-                None,
-            )
-            with redis_client(settings) as client:
-                client.set("found", "yes")
-                assert client.client_info()["db"] == 4
-            async with async_redis_client(settings) as client:
-                assert await client.get("found") == "yes"
+            wait_until_it_answers(Redis(port=port, retry=None), process)
+            yield port
         finally:
             process.terminate()
             process.wait(10)
+
+
+async def test_the_master_is_found_through_sentinels_of_which_one_is_down(sentinel_port):
+    variables = {
+        "THREADRUN_REDIS_URL": f"sentinel://127.0.0.1:{free_port()};127.0.0.1:{sentinel_port}/4",
+        "THREADRUN_REDIS_SENTINEL_MASTER": "main",
+        "THREADRUN_REDIS_SENTINEL_PASSWORD": "guard",
+    }
+    settings = load_settings(variables, None)
+    with redis_client(settings) as client:
+        client.set("found", "yes")
+        assert client.client_info()["db"] == 4
+    async with async_redis_client(settings) as client:
+        assert await client.get("found") == "yes"

@@ -173,7 +173,7 @@ def test_handlers_without_processes_have_no_time_limit():
     assert "gpu, tools" in finding.message
 
 
-def test_our_own_rooms_are_found(monkeypatch):
+def test_our_own_rooms_are_found():
     assert check_rooms(names=("config", "worker")) == []
 
 
@@ -181,7 +181,7 @@ def test_another_package_called_config_is_found_out(tmp_path, monkeypatch):
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "__init__.py").touch()
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(sys.modules, "config")
+    monkeypatch.delitem(sys.modules, "config", raising=False)
     (finding,) = check_rooms(names=("config",))
     assert checks([finding]) == {"rooms.shadowed": Severity.ERROR}
     assert str(tmp_path / "config") in finding.message

@@ -1,4 +1,4 @@
-"""Real workers and a real Flower under our configuration answer questions, take no orders and show no content."""
+"""A real worker and a real Flower answer questions, take no orders and show no content."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ restrict_remote_control()
 unregister_builtin_tasks(app)
 
 
-@app.task(name="runs.enqueue", ignore_result=False, acks_late=True, Request="config.content_tasks:ContentRequest")
+@app.task(name="runs.enqueue", ignore_result=False, Request="config.content_tasks:ContentRequest")
 def enqueue(request, seconds=0):
     time.sleep(seconds)
     if "fail" in request:
@@ -130,15 +130,19 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
             app.close()
 
 
-def send(deployment: Deployment, text: str, **options: object):
-    return deployment.app.send_task(
-        "runs.enqueue", args=[text], kwargs=options, queue="runs", ignore_result=False
+def send(deployment: Deployment, text: str, **options: object) -> str:
+    """Send a task whose result nobody waits for, and give its id."""
+    sent = deployment.app.send_task(
+        "runs.enqueue", args=[text], kwargs=options, queue="runs", ignore_result=True
     )
+    return str(sent.id)
 
 
 @pytest.mark.filterwarnings("ignore:Call to deprecated.*setex:DeprecationWarning")
 def test_a_caller_without_the_package_gets_the_run_key_back(deployment):
-    assert send(deployment, CONTENT).get(timeout=10) == "key-1"
+    sent = deployment.app.send_task("runs.enqueue", args=[CONTENT], queue="runs", ignore_result=False)
+    assert sent.get(timeout=10) == "key-1"
+    sent.forget()
 
 
 def test_a_worker_survives_every_order(deployment):
@@ -154,8 +158,8 @@ def test_a_running_task_is_shown_without_its_content(deployment):
     pending = send(deployment, CONTENT, seconds=2)
     inspect = deployment.app.control.inspect(destination=["runs@test"], timeout=1, limit=1)
     (shown,) = until(lambda: inspect.active()["runs@test"])
-    assert (shown["id"], shown["args"], shown["kwargs"]) == (pending.id, "(hidden)", "(hidden)")
-    assert CONTENT not in json.dumps(inspect.query_task(pending.id))
+    assert (shown["id"], shown["args"], shown["kwargs"]) == (pending, "(hidden)", "(hidden)")
+    assert CONTENT not in json.dumps(inspect.query_task(pending))
 
 
 def test_inspection_tells_no_way_to_the_broker(deployment):
@@ -193,8 +197,8 @@ def test_flower_asks_for_a_login_and_takes_no_orders(deployment):
 
 def test_flower_shows_tasks_without_their_content(deployment):
     task = send(deployment, CONTENT)
-    until(lambda: task.id in deployment.flower("/api/tasks")[1])
-    told = deployment.flower("/api/tasks")[1] + deployment.flower(f"/task/{task.id}")[1]
+    until(lambda: task in deployment.flower("/api/tasks")[1])
+    told = deployment.flower("/api/tasks")[1] + deployment.flower(f"/task/{task}")[1]
     assert "(hidden)" in told
     assert CONTENT not in told
 

@@ -219,3 +219,9 @@ def test_a_masters_name_without_sentinels_is_refused():
     assert (
         "no effect" in problems({"THREADRUN_REDIS_SENTINEL_MASTER": "m"})["THREADRUN_REDIS_SENTINEL_MASTER"]
     )
+
+
+def test_settings_built_by_hand_do_not_repeat_a_secret_either():
+    with pytest.raises(ValueError, match="cluster") as caught:
+        Settings(redis_url="redis+cluster://:hidden@h")
+    assert "hidden" not in str(caught.value)

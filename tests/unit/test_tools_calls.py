@@ -101,6 +101,21 @@ def test_variables_of_the_caller_are_seen_and_not_changed(asynchronous):
     assert variable.get() == "from caller"
 
 
+def test_what_a_sync_wrapper_sets_is_seen_by_the_async_handler_within():
+    variable = contextvars.ContextVar("variable", default="unset")
+
+    async def look() -> str:
+        return variable.get()
+
+    @tool
+    def outer() -> Any:
+        variable.set("from wrapper")
+        return look()
+
+    assert call_tool(outer).output == "from wrapper"
+    assert variable.get() == "unset"
+
+
 def test_the_context_is_given_to_the_first_parameter():
     @tool
     def who(ctx: ToolContext, *, greeting: str) -> str:

@@ -151,11 +151,14 @@ def enqueue_script(keys: Keys, prepared: Prepared) -> tuple[list[str], list[Any]
     ]
     fields = [
         "schema", SCHEMA, "assistant_id", request.assistant_id,
-        "tool_names", "*" if request.tools is None else ",".join(names) or "-", "tells", int(request.on_done is not None),
+        "tool_names", "*" if request.tools is None else ",".join(names) or "-",
+        "tells", int(request.on_done is not None),
         "request", request.model_dump_json(exclude_none=True),
     ]  # fmt: skip
     if thread is not None:
         fields += ["thread_id", thread]
+    if request.include:
+        fields += ["include", json.dumps(request.include)]
     key_names = [
         keys.run(run_key),
         keys.thread(request.profile, thread) if thread else "-",

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from threadrun.errors import Problem, ThreadrunError
 
 
-class WireInvalid(ThreadrunError, ValueError):  # noqa: N818 - named for what is wrong, as the whole error tree is
+class WireInvalid(ThreadrunError, ValueError):
     """Report what cannot be read as the object it should be; `model` and `problems` say what and why.
 
     Holds no value of the reply, so its text may be logged. A provider adapter answers it as `Unknown` with

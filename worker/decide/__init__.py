@@ -1,7 +1,7 @@
 """Decide what to do next with a run, from what is stored and what was just observed.
 
 `decide` is pure and total: it answers for every stage, status and observation, and does no I/O. What it decides
-is carried out by `worker.reconcile`; a decision may be made again by anybody at any time.
+is carried out by `worker.advance`; a decision may be made again by anybody at any time.
 """
 
 from __future__ import annotations

@@ -63,7 +63,8 @@ def commit_args(keys: Keys, run: RunView, write: Commit) -> list[Arg]:
     withdrawn = run.round if changes.withdraw and run.round else ""
     return [
         keys.prefix, run.key, write.op, run.version, run.claim, run.news, write.stage.value, write.delay_ms,
-        int(write.keep_lease), thread, write.polls, write.requests, run.index_label, next_status(run, changes) or "none",
+        int(write.keep_lease), thread, write.polls, write.requests,
+        run.index_label, next_status(run, changes) or "none",
         INDEX_LIFE_SECONDS, len(facts), len(fact_events), len(fields), len(call_fields), len(events), withdrawn,
         *_flat(facts), *fact_events, *_flat(fields), *_flat(call_fields), *events,
     ]  # fmt: skip
