@@ -23,11 +23,10 @@ def may_show_arguments(task: str) -> bool:
 class ContentRequest(Request):  # type: ignore[misc]  # Celery has no annotations
     """Replace the shown form of a task's arguments; the task itself still gets them.
 
-    Celery puts that form, made by the sender, into worker events, inspection replies and error logs. Name
+    Celery puts that form, made by the sender, into worker events and inspection replies. Name
     this class as the `Request` of every task in CONTENT_TASKS.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._argsrepr = self._kwargsrepr = HIDDEN
-        self._request_dict.update(argsrepr=HIDDEN, kwargsrepr=HIDDEN)

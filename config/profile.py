@@ -12,7 +12,13 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 PROFILE_NAME = re.compile(r"[a-z0-9_-]{1,64}")
 """Which profile names are accepted; a request's `profile` follows the same rule."""
 
-SECTION = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False)
+SECTION = ConfigDict(
+    extra="forbid",
+    frozen=True,
+    hide_input_in_errors=True,
+    allow_inf_nan=False,
+    use_attribute_docstrings=True,
+)
 """The model configuration of every part of the settings; input is hidden because it may be a secret."""
 
 Seconds = Annotated[float, Field(gt=0, le=30 * 86_400)]

@@ -58,11 +58,6 @@ RELATIONS = (
     ),
     Relation(
         "profiles.*.request_deadline_seconds",
-        "engine.run_deadline_seconds",
-        "a run needs more than one request",
-    ),
-    Relation(
-        "profiles.*.request_deadline_seconds",
         "profiles.*.expiry_margin_seconds",
         "outputs sent at the margin must arrive before the run expires",
         may_equal=True,

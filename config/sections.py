@@ -74,8 +74,6 @@ class EngineSettings(BaseModel):
     """How long a stopping worker finishes what is in its hands before it gives it back."""
     stop_wait_seconds: Seconds = 45.0
     """How long the supervisor waits before it kills (`stopwaitsecs`, `TimeoutStopSec`)."""
-    run_deadline_seconds: Seconds = 600.0
-    """After how long a run is cancelled with outcome `timed_out`, unless its request says otherwise."""
     finalize_deadline_seconds: Seconds = 120.0
     """How long steps, messages and usage are asked for before the record says what is missing."""
     retention_seconds: int = Field(default=7 * 86_400, ge=60, le=366 * 86_400)
@@ -92,8 +90,6 @@ class EngineSettings(BaseModel):
     """How long after a submit the same required action is taken for an old picture."""
     claim_limit: int = Field(default=100, ge=1, le=1000)
     """The most runs that one wake-up claims."""
-    events_stream_length: int = Field(default=10_000, ge=100, le=10_000_000)
-    """About how many entries the stream for followers keeps."""
     max_rounds: int = Field(default=50, ge=1, le=10_000)
     """How often a run may require action before it is cancelled."""
     max_calls_per_round: int = Field(default=128, ge=1, le=1024)

@@ -44,6 +44,7 @@ class Settings(BaseSettings):
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,
+        use_attribute_docstrings=True,
     )
 
     redis_url: SecretUrl = SecretUrl(DEFAULT_REDIS_URL)

@@ -42,9 +42,9 @@ class KeyDoc:
 KEY_DOCS = (
     KeyDoc("run:{run_key}", "hash", "7 days after the end", "client, workers", "everyone",
            "the record: request, stage, status, ids, last Run, steps, messages, usage, outcome"),
-    KeyDoc("run:{run_key}:events", "list", "7 days after the end", "scripts", "everyone",
+    KeyDoc("run:{run_key}/events", "list", "7 days after the end", "scripts", "everyone",
            "the transitions as JSON; the length is `seq`"),
-    KeyDoc("run:{run_key}:calls", "hash", "7 days after the end", "workers", "everyone",
+    KeyDoc("run:{run_key}/calls", "hash", "7 days after the end", "workers", "everyone",
            "the ledger: fields `{round}:{index}:{name}`"),
     KeyDoc("agenda:{stage}:{profile}", "sorted set", "while runs are open", "scripts", "workers",
            "open runs by the time (ms) to look at them again"),
@@ -92,12 +92,15 @@ class Keys:
         return f"{self.prefix}run:{run_key}"
 
     def events(self, run_key: str) -> str:
-        """Name the transitions of a run."""
-        return f"{self.prefix}run:{run_key}:events"
+        """Name the transitions of a run.
+
+        The slash cannot be in a run key; with a colon, run `a:events` would be where the events of run `a` are.
+        """
+        return f"{self.prefix}run:{run_key}/events"
 
     def calls(self, run_key: str) -> str:
         """Name the ledger of a run."""
-        return f"{self.prefix}run:{run_key}:calls"
+        return f"{self.prefix}run:{run_key}/calls"
 
     def agenda(self, stage: Stage | str, profile: str) -> str:
         """Name the agenda of a stage and profile."""

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from threadrun.errors import InvalidRequest, Problem
 from threadrun.models import ResponseFormatInput, ToolChoiceInput, TruncationStrategyInput
+from threadrun.plain_json import plain_json
 
 RUN_KEY_METADATA = "threadrun_key"
 """The metadata key under which the provider's run carries our run key; it takes one of the 16 pairs."""
@@ -18,6 +19,9 @@ MAX_METADATA_PAIRS = 15
 
 RUN_KEY_PATTERN = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 """Which run keys (idempotency keys) are accepted."""
+
+MAX_TEXT_CHARACTERS = 256_000
+"""The wire's limit of a message's text and of instructions."""
 
 JsonObject = dict[str, Any]
 
@@ -41,7 +45,16 @@ class MessageInput(BaseModel):
     role: Literal["user", "assistant"] = "user"
     """Who speaks."""
     content: str | list[JsonObject]
-    """A text of up to 256,000 characters, or the wire's content parts."""
+    """A text of 1 to 256,000 characters, or the wire's content parts."""
+
+    @field_validator("content")
+    @classmethod
+    def _content_fits_the_wire(cls, content: str | list[JsonObject]) -> str | list[JsonObject]:
+        if not content:
+            raise ValueError("is empty; give a text or at least one part")
+        if len(content) > MAX_TEXT_CHARACTERS:
+            raise ValueError(f"{len(content)} characters; at most {MAX_TEXT_CHARACTERS}")
+        return content
 
 
 class RunRequest(BaseModel):
@@ -61,9 +74,9 @@ class RunRequest(BaseModel):
     """With a thread: `additional_messages`. Without: the new thread's messages."""
     model: str | None = Field(default=None, min_length=1, max_length=256)
     """Overrides the assistant's model."""
-    instructions: str | None = Field(default=None, max_length=256_000)
+    instructions: str | None = Field(default=None, max_length=MAX_TEXT_CHARACTERS)
     """Overrides the assistant's instructions; at most 256,000 characters."""
-    additional_instructions: str | None = Field(default=None, max_length=256_000)
+    additional_instructions: str | None = Field(default=None, max_length=MAX_TEXT_CHARACTERS)
     """Appended to the instructions for this run."""
     tools: tuple[JsonObject, ...] | None = None
     """Tool definitions as on the wire; none: the assistant's own."""
@@ -123,13 +136,17 @@ class RunRequest(BaseModel):
 
     @classmethod
     def parse(cls, values: JsonObject) -> RunRequest:
-        """Validate a caller's values strictly.
+        """Validate a caller's values; what JSON could not say is refused, whatever its type is called.
 
         Raises:
             InvalidRequest: with every problem found, each with its path.
         """
+        problems: list[Problem] = []
+        plain = plain_json(values, "", problems)
+        if problems:
+            raise InvalidRequest(problems)
         try:
-            return cls.model_validate(values)
+            return cls.model_validate(plain)
         except ValidationError as error:
             raise InvalidRequest(problems_of(error)) from None
 

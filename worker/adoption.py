@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from threadrun.models import Run
 from threadrun.request import RUN_KEY_METADATA
+from worker.lease import BeforeRequest
 from worker.providers.base import Provider, Reply, Yes
 from worker.view import RunView
 
@@ -13,11 +14,16 @@ MAX_PAGES = 10
 """How many pages of 100 runs are searched, newest first; our run is among the newest."""
 
 
-async def search(provider: Provider, run: RunView) -> Reply[tuple[Run, ...]]:
-    """Read the thread's runs, newest first, until ours is found by the run key in its metadata."""
+async def search(provider: Provider, run: RunView, before_request: BeforeRequest) -> Reply[tuple[Run, ...]]:
+    """Read the thread's runs, newest first, until ours is found by the run key in its metadata.
+
+    Raises:
+        ClaimLost: Somebody else holds the run by now.
+    """
     after: str | None = None
     runs: list[Run] = []
     for _ in range(MAX_PAGES):
+        await before_request()
         reply = await provider.list_runs(run.thread_id or "", after=after)
         if not isinstance(reply, Yes):
             return reply

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import assert_never
 
@@ -37,6 +38,7 @@ from worker.decide.seen import Look, Seen
 from worker.desk import Desk
 from worker.final import Closing, final
 from worker.gather import Gathering, gather
+from worker.lease import ClaimLost
 from worker.outbox import Message
 from worker.post import post
 from worker.redis_clock import RedisClock
@@ -73,12 +75,14 @@ class Advance:
         self._gathering = Gathering()
 
     async def carry(self) -> None:
-        """Carry the run as far as it goes now."""
+        """Carry the run as far as it goes now; where somebody else holds it by then, drop what is in hand."""
+        with suppress(ClaimLost):
+            await self._carry()
+
+    async def _carry(self) -> None:
         await self._load()
-        seen: Seen | None = Look()
+        seen: Seen = Look()
         for _ in range(MAX_TURNS):
-            if seen is None:
-                return None  # somebody else holds the run by now
             decision = decide(self._run, seen, self._clock.now_ms(), self._desk.rules)
             match decision:
                 case Ask(question):
@@ -128,17 +132,16 @@ class Advance:
             for call in calls
         )
 
-    async def _ask(self, question: Question) -> Seen | None:
-        if not await self._keep_lease():
-            return None
+    async def _ask(self, question: Question) -> Seen:
         if question is Question.RECORD:
             usage, include = await self._desk.store.text(self._run.key, "usage_of_run", "include")
             known = Usage.from_wire(usage) if usage else None
-            self._gathering = await gather(self._desk.provider, self._run, known, json.loads(include or "[]"))
+            self._gathering = await gather(
+                self._desk.provider, self._run, known, self._before_request, json.loads(include or "[]")
+            )
             return self._gathering.seen()
-        self._requests += 1
         self._polls += question is Question.RUN
-        seen = await ask(self._desk, self._run, question)
+        seen = await ask(self._desk, self._run, question, self._before_request)
         self._note_shown(seen)
         return seen
 
@@ -147,24 +150,23 @@ class Advance:
         if isinstance(value, Run):
             self._shown = value
 
-    async def _keep_lease(self) -> bool:
-        """See that the claim outlives the next request; false: it is lost."""
-        rules = self._desk.rules
-        if self._lease_until_ms - self._clock.now_ms() > rules.request_deadline_ms:
-            return True
-        if not await self._desk.store.renew(self._run, rules.lease_ms):
-            return False
-        self._lease_until_ms = self._clock.now_ms() + rules.lease_ms
-        return True
+    async def _before_request(self) -> None:
+        """See that the claim outlives the next request."""
+        rules, now = self._desk.rules, self._clock.now_ms()
+        if self._lease_until_ms - now <= rules.request_deadline_ms:
+            if not await self._desk.store.renew(self._run, rules.lease_ms):
+                raise ClaimLost
+            self._lease_until_ms = now + rules.lease_ms
+        self._requests += 1
 
-    async def _post(self, decision: Post) -> Seen | None:
+    async def _post(self, decision: Post) -> Seen:
         """Store the intent, then send: a successor knows that something may have been sent, and until when."""
         rules, now = self._desk.rules, self._clock.now_ms()
         intent = Intent(decision.effect, now, now + rules.request_deadline_ms)
         changes = replace(decision.changes, progress=replace(decision.changes.progress, intent=intent))
         written = await self._commit(self._run.stage, rules.lease_ms, changes, keep_lease=True)
         if not written.ok:
-            return None
+            raise ClaimLost
         self._lease_until_ms = now + rules.lease_ms
         self._run = replace(
             self._run,
@@ -208,7 +210,8 @@ class Advance:
             run_id=self._run.run_id or changes.facts.get("run_id"),
             thread_id=self._run.thread_id or changes.facts.get("thread_id"),
         )
-        log_events(known, stored, written.seq, self._clock.now_ms(), _moved(self._run.stage, stage))
+        moved = _moved(self._run.stage, stage) if written.ok else {}
+        log_events(known, stored, written.seq, self._clock.now_ms(), moved)
 
     async def _rest(self, delay_ms: int) -> None:
         await self._desk.store.rest(self._run, delay_ms, polls=self._polls, requests=self._requests)
@@ -243,7 +246,6 @@ class Advance:
     async def _finish(self, finish: Finish) -> None:
         run, now = self._run, self._clock.now_ms()
         polls, requests, model = await self._desk.store.text(run.key, "polls", "requests", "model")
-        counted = int(requests or 0) + self._requests + self._gathering.requests
         closing = Closing(
             outcome=finish.outcome,
             missing=finish.missing,
@@ -251,7 +253,9 @@ class Advance:
             now_ms=now,
             retention_ms=self._desk.retention_ms,
             op=f"{run.claim}.finish",
-            counts=(int(polls or 0), counted),
+            polls=int(polls or 0),
+            requests=int(requests or 0) + self._requests,
+            new_requests=self._requests,
         )
         write, summary = final(run, self._gathering, closing)
         written = await self._desk.store.finish(run, write)

@@ -5,12 +5,21 @@ Task modules are named as strings, so that the rooms keep their arrows: tasks im
 
 from __future__ import annotations
 
+import sys
+
 from celery import Celery
+
+from worker.startup_checks import check_rooms
+
+# Before `config` is imported: another package of that name would only show as a strange ImportError.
+if _findings := check_rooms():
+    sys.exit("\n".join(finding.message for finding in _findings))
 
 from config.celery_settings import celery_config
 from config.log_pipeline import install_celery_logging
 from config.remote_control import restrict_remote_control, unregister_builtin_tasks
 from config.settings import Settings, load_settings
+from threadrun.errors import SettingsInvalid
 
 TASK_MODULES = (
     "tasks.enqueue",
@@ -39,5 +48,12 @@ def create_app(settings: Settings) -> Celery:
     return app
 
 
-app = create_app(load_settings())
+def _settings() -> Settings:
+    try:
+        return load_settings()
+    except SettingsInvalid as error:
+        sys.exit(str(error))  # an operator reads the list of problems, not a traceback
+
+
+app = create_app(_settings())
 """The app of this process; Celery finds it here."""

@@ -9,23 +9,29 @@ from worker.adoption import search
 from worker.decide.decision import Question
 from worker.decide.seen import RunSeen, RunsSearched, Seen, StepsSeen
 from worker.desk import Desk
+from worker.lease import BeforeRequest
 from worker.providers.base import Reply, Yes
 from worker.view import RunView
 
 MAX_STEP_PAGES = 20
 
 
-async def ask(desk: Desk, run: RunView, question: Question) -> Seen:
-    """Ask everything but `Question.RECORD`, whose answer is more than `decide` needs."""
+async def ask(desk: Desk, run: RunView, question: Question, before_request: BeforeRequest) -> Seen:
+    """Ask everything but `Question.RECORD`, whose answer is more than `decide` needs.
+
+    Raises:
+        ClaimLost: Somebody else holds the run by now.
+    """
     match question:
         case Question.RUN:
+            await before_request()
             reply = await desk.provider.get_run(run.thread_id or "", run.run_id or "")
             wanted = _tool_names(reply) if isinstance(reply, Yes) else frozenset[str]()
             return RunSeen(reply, await desk.tools.get(wanted) if wanted else {})
         case Question.SEARCH:
-            return RunsSearched(await search(desk.provider, run))
+            return RunsSearched(await search(desk.provider, run, before_request))
         case Question.STEPS:
-            return StepsSeen(await _all_steps(desk, run))
+            return StepsSeen(await _all_steps(desk, run, before_request))
         case Question.RECORD:
             raise ValueError("the final record is read by worker.gather")
         case _:
@@ -36,10 +42,11 @@ def _tool_names(reply: Yes[Run]) -> frozenset[str]:
     return frozenset(call.name for call in reply.value.required_calls)
 
 
-async def _all_steps(desk: Desk, run: RunView) -> Reply[tuple[RunStep, ...]]:
+async def _all_steps(desk: Desk, run: RunView, before_request: BeforeRequest) -> Reply[tuple[RunStep, ...]]:
     after: str | None = None
     steps: list[RunStep] = []
     for _ in range(MAX_STEP_PAGES):
+        await before_request()
         reply = await desk.provider.list_steps(run.thread_id or "", run.run_id or "", after=after)
         if not isinstance(reply, Yes):
             return reply

@@ -54,3 +54,4 @@ class Desk:
     observer: Observer
     outbox: Outbox
     retention_ms: int
+    max_output_total_bytes: int

@@ -61,11 +61,13 @@ class Engine:
             self._slots.give_back(slots)
             raise
         self._slots.give_back(slots - len(claimed.runs))
+        for run_key in claimed.unreadable:
+            log.error("run.advance_failed", run_key=run_key, stage=stage.value, error="unreadable record")
         clock = RedisClock(claimed.now_ms)
         tasks = [asyncio.create_task(self._advance(run, clock)) for run in claimed.runs]
         self._under_way.update(tasks)
         done = await asyncio.gather(*tasks)
-        return Served(len(tasks), done.count(False))
+        return Served(len(tasks), done.count(False) + len(claimed.unreadable))
 
     async def _advance(self, run: RunView, clock: RedisClock) -> bool:
         advance = Advance(self._desk, run, clock)

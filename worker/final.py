@@ -28,8 +28,12 @@ class Closing:
     now_ms: int
     retention_ms: int
     op: str
-    counts: tuple[int, int]
-    """Polls and requests of the whole run, this advance included."""
+    polls: int
+    """Of the whole run."""
+    requests: int
+    """Of the whole run, this advance included."""
+    new_requests: int
+    """Those that are not counted in the record yet."""
 
 
 def final(run: RunView, gathering: Gathering, closing: Closing) -> tuple[Final, dict[str, Any]]:
@@ -42,7 +46,8 @@ def final(run: RunView, gathering: Gathering, closing: Closing) -> tuple[Final, 
     }
     if gathering.usage is not None:
         fields |= {"usage": gathering.usage.to_wire_json(), "usage_source": gathering.usage_source}
-    if gathering.run is not None and gathering.usage_source == "run":
+    # The first terminal status stands: a run that shows another one now is not taken over.
+    if gathering.run is not None and gathering.usage_source == "run" and gathering.run.status == run.status:
         fields["run"] = gathering.run.to_wire_json()
     return (
         Final(
@@ -53,7 +58,7 @@ def final(run: RunView, gathering: Gathering, closing: Closing) -> tuple[Final, 
             counters=_counters(run, closing, summary),
             retention_ms=closing.retention_ms,
             op=closing.op,
-            requests=gathering.requests,
+            requests=closing.new_requests,
         ),
         summary,
     )
@@ -65,13 +70,12 @@ def _json_list(items: Sequence[Run | RunStep | Message]) -> str:
 
 def _summary(run: RunView, gathering: Gathering, closing: Closing) -> dict[str, Any]:
     usage = gathering.usage
-    polls, requests = closing.counts
     return {
         "outcome": closing.outcome.value,
         "status": run.status or None,
         "seconds": round(max(0, closing.now_ms - run.created_ms) / 1000, 3),
-        "polls": polls,
-        "requests": requests,
+        "polls": closing.polls,
+        "requests": closing.requests,
         "tool_calls": run.total_calls,
         "prompt_tokens": usage.prompt_tokens if usage else None,
         "completion_tokens": usage.completion_tokens if usage else None,

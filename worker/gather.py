@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from threadrun.models import Message, Page, Run, RunStep, Usage
 from worker.decide.seen import Gathered
+from worker.lease import BeforeRequest
 from worker.providers.base import No, Provider, Refusal, Reply, Yes
 from worker.view import RunView
 
@@ -28,7 +29,6 @@ class Gathering:
     missing: tuple[str, ...] = ()
     refused: bool = False
     """What is missing will not come by asking again."""
-    requests: int = 0
     usage: Usage | None = None
     usage_source: str = ""
 
@@ -47,12 +47,12 @@ class _Reader:
     provider: Provider
     thread_id: str
     run_id: str
-    requests: int = 0
+    before_request: BeforeRequest
     missing: list[str] = field(default_factory=list)
     refusals: int = 0
 
     async def run(self) -> Run | None:
-        self.requests += 1
+        await self.before_request()
         reply = await self.provider.get_run(self.thread_id, self.run_id)
         return reply.value if isinstance(reply, Yes) else None
 
@@ -62,7 +62,7 @@ class _Reader:
         found: list[T] = []
         after: str | None = None
         for _ in range(MAX_PAGES):
-            self.requests += 1
+            await self.before_request()
             reply = await read(after)
             if not isinstance(reply, Yes):
                 self.missing.append(name)
@@ -79,7 +79,11 @@ class _Reader:
 
 
 async def gather(
-    provider: Provider, run: RunView, known_usage: Usage | None, include: Sequence[str] = ()
+    provider: Provider,
+    run: RunView,
+    known_usage: Usage | None,
+    before_request: BeforeRequest,
+    include: Sequence[str] = (),
 ) -> Gathering:
     """Read steps and messages, and the run again where its usage was null.
 
@@ -87,10 +91,14 @@ async def gather(
         provider: Where to read.
         run: The ended run.
         known_usage: The run's usage as last seen.
+        before_request: Keeps the claim, for all of it together may take longer than a lease.
         include: What the request wanted added to its steps.
+
+    Raises:
+        ClaimLost: Somebody else gathers by now.
     """
     thread_id, run_id = run.thread_id or "", run.run_id or ""
-    reader = _Reader(provider, thread_id, run_id)
+    reader = _Reader(provider, thread_id, run_id, before_request)
     again = await reader.run() if known_usage is None else None
     steps: tuple[RunStep, ...] = await reader.pages(
         "steps", lambda after: provider.list_steps(thread_id, run_id, after=after, include=include)
@@ -108,7 +116,6 @@ async def gather(
         messages=messages,
         missing=tuple(reader.missing),
         refused=bool(reader.missing) and reader.refusals == len(reader.missing),
-        requests=reader.requests,
         usage=usage,
         usage_source=source,
     )

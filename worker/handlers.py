@@ -7,7 +7,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,8 @@ from redis.exceptions import RedisError
 from threadrun.errors import StoreUnavailable
 from threadrun.keys import Keys
 from threadrun.records import utc
-from threadrun.tools import Tool, ToolContext, ToolRegistry, ToolResult, ToolResultKind
+from threadrun.tools import Tool, ToolContext, ToolRegistry, ToolResult, ToolResultKind, ToolTimeout
+from threadrun.tools.failures import timed_out
 from worker.alarm import alarm_after
 from worker.decide.decision import Event
 from worker.redis_clock import RedisClock
@@ -124,8 +125,8 @@ class HandlerRuntime:
             ask_cancelled=lambda: self._cancelled(at),
             clock=lambda: utc(clock.now_ms()),
         )
-        with alarm_after((claim.deadline_ms - clock.now_ms()) / 1000):
-            return tool.call(row.arguments, context, runner=self._runner)
+        seconds = (claim.deadline_ms - clock.now_ms()) / 1000
+        return _interrupted_after(seconds, lambda: tool.call(row.arguments, context, runner=self._runner))
 
     def _cancelled(self, at: CallAddress) -> bool:
         try:
@@ -160,7 +161,10 @@ class HandlerRuntime:
         delay_ms = 1000 * 2 ** min(claim.attempt - 1, 6)
         data = {**_place(at), "tool": tool.name, "reason": result.kind.value, "attempt": claim.attempt}
         body = event_body(Event("tool.reopened", data))
-        self._until_redis_answers(claim, lambda: self._ledger.reopen(at, token, delay_ms, body))
+        done = self._until_redis_answers(claim, lambda: self._ledger.reopen(at, token, delay_ms, body))
+        if not done:
+            log.info("tool.settled_late", run_key=at.run_key, verdict="late", **data)
+            return "late"
         log.info("tool.reopened", run_key=at.run_key, delay_ms=delay_ms, **data)
         return "reopened"
 
@@ -179,6 +183,16 @@ class HandlerRuntime:
         """Close the loop and the connections."""
         self._runner.close()
         self._redis.close()
+
+
+def _interrupted_after(seconds: float, call: Callable[[], ToolResult]) -> ToolResult:
+    ended: list[ToolResult] = []
+    try:
+        with alarm_after(seconds):
+            ended.append(call())
+    except ToolTimeout as late:  # it came when the handler had ended and the alarm was not yet taken back
+        return ended[0] if ended else timed_out(late)
+    return ended[0]
 
 
 def _place(at: CallAddress) -> dict[str, int]:

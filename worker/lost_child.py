@@ -61,11 +61,13 @@ class LostChild:
         result = CallResult(answer_for(kind), kind.value, "the child process was killed")
         verdict: str
         verdict, _ = self._ledger.settle(at, call.token, result, event_body(Event("tool.settled", data)))
-        log.warning("tool.settled", run_key=at.run_key, verdict=verdict, **data)
+        name = "tool.settled" if verdict == "settled" else "tool.settled_late"
+        log.warning(name, run_key=at.run_key, verdict=verdict, **data)
         return verdict
 
     def _reopen(self, at: CallAddress, call: CallView) -> str:
         data = {"round": at.round, "index": at.index, "reason": "child_killed", "attempt": call.attempts}
-        self._ledger.reopen(at, call.token, 0, event_body(Event("tool.reopened", data)))
+        if not self._ledger.reopen(at, call.token, 0, event_body(Event("tool.reopened", data))):
+            return "not_ours"
         log.warning("tool.reopened", run_key=at.run_key, **data)
         return "reopened"

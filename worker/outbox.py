@@ -69,6 +69,8 @@ class Outbox:
     def _send_all(self) -> None:
         while (item := self._waiting.get()) is not None:
             message, sent = item
+            if not sent.set_running_or_notify_cancel():
+                continue  # whoever waited for it has given up, and will send it again
             try:
                 self._publish(message)
             except Exception as error:  # whatever the broker's library raises: the thread must live on

@@ -12,6 +12,7 @@ from threadrun.tools import ToolResultKind
 from worker.decide.calls import answer_for, fingerprint, ours
 from worker.decide.seen import CancelAnswered, CreateAnswered, OutputsAnswered, Seen, ThreadAnswered
 from worker.desk import Desk
+from worker.outputs import fit
 from worker.providers.base import ToolOutput
 from worker.view import Effect, RunView
 
@@ -54,7 +55,8 @@ async def _outputs(desk: Desk, run: RunView, shown: Run | None) -> Sequence[Tool
     """Give every output of the round in order, so that a repeat sends the same bytes."""
     stored = await desk.store.outputs(run)
     if run.stage is not Stage.CANCEL or shown is None:
-        return [ToolOutput(call_id, output) for call_id, output in stored]
+        texts = fit([output for _, output in stored], desk.max_output_total_bytes)
+        return [ToolOutput(call_id, text) for (call_id, _), text in zip(stored, texts, strict=True)]
     cancelled = answer_for(ToolResultKind.CANCELLED)
     known = stored if fingerprint(shown) == run.progress.signature else ()
     rows = list(zip(run.calls, known, strict=False))

@@ -125,6 +125,7 @@ class RunsRuntime:
                 observer=self._observer,
                 outbox=self._outbox,
                 retention_ms=settings.engine.retention_seconds * 1000,
+                max_output_total_bytes=settings.tools.max_output_total_bytes,
             )
             self._engines[name] = Engine(desk, profile.max_requests, settings.engine.claim_limit)
         self._client = client

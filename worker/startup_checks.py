@@ -9,10 +9,7 @@ import importlib.util
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from worker.finding import Finding, Severity, error, warning
-from worker.redis_checks import check_redis
-
-__all__ = ["Finding", "Severity", "check_pool", "check_redis", "check_rooms"]
+from threadrun.health import Finding, error, warning
 
 _RUNS_QUEUE = "runs"
 

@@ -10,16 +10,16 @@ from typing import Any
 
 import structlog
 from celery import bootsteps, signals
-from celery.exceptions import TimeLimitExceeded, WorkerShutdown
+from celery.exceptions import Terminated, TimeLimitExceeded, WorkerLostError, WorkerShutdown
 
 from config.celery_settings import RUNS_QUEUE
 from config.settings import Settings
+from threadrun.health import Finding, Severity, check_redis
 from threadrun.tools import ToolRegistry
-from worker.finding import Finding, Severity
 from worker.process import process
 from worker.redis_clients import redis_client
 from worker.runtime import RunsRuntime, ToolsRuntime
-from worker.startup_checks import check_pool, check_redis, check_rooms
+from worker.startup_checks import check_pool, check_rooms
 from worker.store.ledger import CallAddress
 
 log = structlog.get_logger("threadrun.worker")
@@ -142,9 +142,14 @@ def _ignore_stop_signals(**_: Any) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
+_KILLED = (TimeLimitExceeded, WorkerLostError, Terminated)
+
+
 def _child_lost(sender: Any = None, exception: Any = None, args: Any = None, **_: Any) -> None:
-    """Fires in the parent when a child was killed; our task itself never raises."""
-    if getattr(sender, "name", "") != "tools.execute" or not isinstance(args, list | tuple) or len(args) != 3:
+    """Fires in the parent when a child was killed, and in a child whose Redis did not answer: that one lives."""
+    if getattr(sender, "name", "") != "tools.execute" or not isinstance(exception, _KILLED):
+        return
+    if not isinstance(args, list | tuple) or len(args) != 3:
         return
     at = CallAddress(str(args[0]), int(args[1]), int(args[2]))
     timed_out = isinstance(exception, TimeLimitExceeded)

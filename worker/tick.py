@@ -82,6 +82,10 @@ class Tick:
         """Tick once; gives the number of wake-ups sent."""
         try:
             due: list[int] = self._scripts.call("due", self._key_names, [WAKE_LIFE_MS])
+            # Sent before anything else can fail: those stages are marked as woken now.
+            for position in due:
+                stage, profile = self._pairs[int(position)]
+                self._outbox.send(Message(TASK_OF_STAGE[stage], (profile,)))
             self._trim()
         except (RedisError, OSError) as error:
             if not self._failed:
@@ -91,9 +95,6 @@ class Tick:
         if self._failed:
             log.info("tick.resumed")
         self._failed = False
-        for position in due:
-            stage, profile = self._pairs[int(position)]
-            self._outbox.send(Message(TASK_OF_STAGE[stage], (profile,)))
         return len(due)
 
     def _trim(self) -> None:
@@ -105,4 +106,6 @@ class Tick:
         indexes = [keys.index_runs(), *(keys.index_status(label) for label in labels)]
         catalogues = [keys.tools(), keys.tools_seen(), keys.profiles(), keys.workers()]
         age_ms = min(self._index_life_ms, INDEX_LIFE_SECONDS * 1000)
-        self._scripts.call("trim", catalogues + indexes, [age_ms, UNSEEN_LIFE_MS, TRIM_LIMIT])
+        gone: int = self._scripts.call("trim", catalogues + indexes, [age_ms, UNSEEN_LIFE_MS, TRIM_LIMIT])
+        if gone >= TRIM_LIMIT:  # there may be more; once a minute would not keep up with 17 runs a second
+            self._trim_at = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -44,20 +45,22 @@ async def start(client: AsyncOpenAI, script: str, **request: Any) -> Run:
 
 
 async def poll(client: AsyncOpenAI, run: Run) -> Run:
-    return await client.beta.threads.runs.poll(run.id, thread_id=run.thread_id, poll_interval_ms=POLL_MS)
+    async with asyncio.timeout(20):
+        return await client.beta.threads.runs.poll(run.id, thread_id=run.thread_id, poll_interval_ms=POLL_MS)
 
 
 async def submit(client: AsyncOpenAI, run: Run, **outputs: str) -> Run:
     assert run.required_action is not None
-    return await client.beta.threads.runs.submit_tool_outputs_and_poll(
-        run_id=run.id,
-        thread_id=run.thread_id,
-        poll_interval_ms=POLL_MS,
-        tool_outputs=[
-            {"tool_call_id": call.id, "output": outputs[call.function.name]}
-            for call in run.required_action.submit_tool_outputs.tool_calls
-        ],
-    )
+    async with asyncio.timeout(20):
+        return await client.beta.threads.runs.submit_tool_outputs_and_poll(
+            run_id=run.id,
+            thread_id=run.thread_id,
+            poll_interval_ms=POLL_MS,
+            tool_outputs=[
+                {"tool_call_id": call.id, "output": outputs[call.function.name]}
+                for call in run.required_action.submit_tool_outputs.tool_calls
+            ],
+        )
 
 
 async def texts(client: AsyncOpenAI, run: Run) -> list[str]:
@@ -69,9 +72,13 @@ async def test_a_plain_text_is_answered(server: RunServer) -> None:
     async with client_of(server) as client:
         assistant = await client.beta.assistants.create(model="gpt-4o", instructions="Be brief.", name="Bo")
         thread = await client.beta.threads.create(messages=[{"role": "user", "content": "Hello; $5?"}])
-        run = await client.beta.threads.runs.create_and_poll(
-            thread_id=thread.id, assistant_id=assistant.id, poll_interval_ms=POLL_MS, metadata={"team": "a"}
-        )
+        async with asyncio.timeout(20):
+            run = await client.beta.threads.runs.create_and_poll(
+                thread_id=thread.id,
+                assistant_id=assistant.id,
+                poll_interval_ms=POLL_MS,
+                metadata={"team": "a"},
+            )
 
         assert run.status == "completed"
         assert (run.model, run.instructions, run.metadata) == ("gpt-4o", "Be brief.", {"team": "a"})
@@ -194,11 +201,11 @@ async def test_the_runs_metadata_may_hold_the_script(server: RunServer) -> None:
 
 async def test_a_thread_and_its_run_are_created_together(server: RunServer) -> None:
     async with client_of(server) as client:
-        run = await client.beta.threads.create_and_run_poll(
+        created = await client.beta.threads.create_and_run(
             assistant_id="asst_demo",
             thread={"messages": [{"role": "user", "content": [{"type": "text", "text": "say both"}]}]},
-            poll_interval_ms=POLL_MS,
         )
+        run = await poll(client, created)
 
         assert await texts(client, run) == ["both"]
         assert (await client.beta.threads.retrieve(run.thread_id)).id == run.thread_id
@@ -270,6 +277,8 @@ async def test_lists_are_paged_both_ways(server: RunServer) -> None:
         back = await messages.list(thread.id, limit=2, order="asc", before=oldest.data[-1].id)
         assert [m.id for m in back.data] == [m.id for m in oldest.data[:2]]
         assert back.has_more is False
+        nearest = await messages.list(thread.id, limit=1, order="asc", before=oldest.data[-1].id)
+        assert ([m.id for m in nearest.data], nearest.has_more) == ([oldest.data[1].id], True)
         beyond = await messages.list(thread.id, order="asc", after=oldest.data[-1].id, limit=2)
         assert beyond.has_more is False
         empty = await messages.list(thread.id, order="asc", after=beyond.data[-1].id)
@@ -300,7 +309,8 @@ async def test_a_hint_when_to_poll_again_is_obeyed_by_the_client() -> None:
     with RunServer(ServerOptions(think_seconds=0.05, poll_after_ms=10)) as server:
         async with client_of(server) as client:
             run = await start(client, "say hi")
-            ended = await client.beta.threads.runs.poll(run.id, thread_id=run.thread_id)
+            async with asyncio.timeout(20):
+                ended = await client.beta.threads.runs.poll(run.id, thread_id=run.thread_id)
 
         assert ended.status == "completed"
         assert len(server.effects("run.read")) > 2

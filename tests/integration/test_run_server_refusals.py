@@ -38,7 +38,7 @@ def new_run(http: httpx.Client, text: str) -> str:
     return f"/threads/{thread}/runs/{reply.json()['id']}"
 
 
-def refused(reply: httpx.Response, message: str, *, status: int = 400, **members: str | None) -> None:
+def assert_refused(reply: httpx.Response, message: str, *, status: int = 400, **members: str | None) -> None:
     error = {"message": message, "type": "invalid_request_error", "param": None, "code": None, **members}
     assert reply.json() == {"error": error}
     assert reply.status_code == status
@@ -54,13 +54,13 @@ def test_a_request_without_a_key_is_refused(http: httpx.Client) -> None:
 def test_a_wrong_key_is_refused_and_not_repeated(http: httpx.Client) -> None:
     reply = http.get("/assistants", headers={"Authorization": "Bearer sk-wrong"})
 
-    refused(reply, "Incorrect API key provided: ***.", status=401, code="invalid_api_key")
+    assert_refused(reply, "Incorrect API key provided: ***.", status=401, code="invalid_api_key")
 
 
 def test_the_beta_header_is_demanded(http: httpx.Client) -> None:
     reply = http.get("/assistants", headers={"OpenAI-Beta": "assistants=v1"})
 
-    refused(
+    assert_refused(
         reply,
         "You must provide the 'OpenAI-Beta' header to access the Assistants API. Please try again by setting "
         "the header 'OpenAI-Beta: assistants=v2'.",
@@ -69,23 +69,29 @@ def test_the_beta_header_is_demanded(http: httpx.Client) -> None:
 
 
 def test_unknown_paths_and_methods_are_refused(http: httpx.Client) -> None:
-    refused(http.get("/models"), "Invalid URL (GET /v1/models)", status=404)
-    refused(http.delete("/threads/t/runs"), "Invalid method for URL (DELETE /v1/threads/t/runs)", status=405)
+    assert_refused(http.get("/models"), "Invalid URL (GET /v1/models)", status=404)
+    assert_refused(
+        http.delete("/threads/t/runs"), "Invalid method for URL (DELETE /v1/threads/t/runs)", status=405
+    )
 
 
 def test_unknown_ids_are_refused(http: httpx.Client) -> None:
     run = new_run(http, "call a")
     thread = run.split("/")[2]
 
-    refused(http.get("/threads/thread_1"), "No thread found with id 'thread_1'.", status=404)
-    refused(http.get("/threads/thread_1/runs/run_1"), "No thread found with id 'thread_1'.", status=404)
-    refused(http.get(f"/threads/{thread}/runs/run_1"), "No run found with id 'run_1'.", status=404)
-    refused(http.get(f"{run}/steps/step_123"), "No run step found with id 'step_123'.", status=404)
-    refused(http.get(f"/threads/{thread}/messages/msg_1"), "No message found with id 'msg_1'.", status=404)
-    refused(http.get(f"{run}/steps?after=step_9"), "No run step found with id 'step_9'.", status=404)
-    refused(http.get("/assistants/asst_1"), "No assistant found with id 'asst_1'.", status=404)
+    assert_refused(http.get("/threads/thread_1"), "No thread found with id 'thread_1'.", status=404)
+    assert_refused(
+        http.get("/threads/thread_1/runs/run_1"), "No thread found with id 'thread_1'.", status=404
+    )
+    assert_refused(http.get(f"/threads/{thread}/runs/run_1"), "No run found with id 'run_1'.", status=404)
+    assert_refused(http.get(f"{run}/steps/step_123"), "No run step found with id 'step_123'.", status=404)
+    assert_refused(
+        http.get(f"/threads/{thread}/messages/msg_1"), "No message found with id 'msg_1'.", status=404
+    )
+    assert_refused(http.get(f"{run}/steps?after=step_9"), "No run step found with id 'step_9'.", status=404)
+    assert_refused(http.get("/assistants/asst_1"), "No assistant found with id 'asst_1'.", status=404)
     reply = http.post(f"/threads/{new_thread(http)}/runs", json={"assistant_id": "asst_1"})
-    refused(reply, "No assistant found with id 'asst_1'.", status=404)
+    assert_refused(reply, "No assistant found with id 'asst_1'.", status=404)
 
 
 def test_a_second_active_run_is_refused_with_the_first_ones_id(http: httpx.Client) -> None:
@@ -93,9 +99,9 @@ def test_a_second_active_run_is_refused_with_the_first_ones_id(http: httpx.Clien
     _, _, thread, _, run_id = run.split("/")
 
     again = http.post(f"/threads/{thread}/runs", json={"assistant_id": "asst_demo"})
-    refused(again, f"Thread {thread} already has an active run {run_id}.")
+    assert_refused(again, f"Thread {thread} already has an active run {run_id}.")
     message = http.post(f"/threads/{thread}/messages", json={"role": "user", "content": "wait"})
-    refused(message, f"Can't add messages to {thread} while a run {run_id} is active.")
+    assert_refused(message, f"Can't add messages to {thread} while a run {run_id} is active.")
 
 
 def test_an_ended_run_frees_its_thread(http: httpx.Client, server: RunServer) -> None:
@@ -114,8 +120,8 @@ def test_a_run_of_nothing_is_refused_and_leaves_nothing(http: httpx.Client, serv
     thread = http.post("/threads").json()["id"]
 
     bare = {"assistant_id": "asst_demo"}
-    refused(http.post(f"/threads/{thread}/runs", json=bare), text, code="invalid_thread")
-    refused(http.post("/threads/runs", json=bare), text, code="invalid_thread")
+    assert_refused(http.post(f"/threads/{thread}/runs", json=bare), text, code="invalid_thread")
+    assert_refused(http.post("/threads/runs", json=bare), text, code="invalid_thread")
     assert len(server.runs()) == known
     instructed = http.post(f"/threads/{thread}/runs", json={**bare, "instructions": "Greet."})
     assert instructed.status_code == 200
@@ -125,7 +131,7 @@ def test_outputs_are_taken_all_at_once_and_only_when_asked_for(http: httpx.Clien
     run = new_run(http, "queue 5; call a and b")
     output = {"tool_call_id": "call_x", "output": "1"}
     early = http.post(f"{run}/submit_tool_outputs", json={"tool_outputs": [output]})
-    refused(early, 'Runs in status "queued" do not accept tool outputs.')
+    assert_refused(early, 'Runs in status "queued" do not accept tool outputs.')
 
     server.clock.advance(6)
     calls = http.get(run).json()["required_action"]["submit_tool_outputs"]["tool_calls"]
@@ -133,36 +139,39 @@ def test_outputs_are_taken_all_at_once_and_only_when_asked_for(http: httpx.Clien
     partial = http.post(
         f"{run}/submit_tool_outputs", json={"tool_outputs": [{"tool_call_id": first, "output": "1"}]}
     )
-    refused(partial, f"Expected tool outputs for call_ids ['{first}', '{second}'], got ['{first}']")
+    assert_refused(partial, f"Expected tool outputs for call_ids ['{first}', '{second}'], got ['{first}']")
     unknown = http.post(f"{run}/submit_tool_outputs", json={"tool_outputs": [output]})
-    refused(unknown, f"Expected tool outputs for call_ids ['{first}', '{second}'], got ['call_x']")
-    twice = [{"tool_call_id": first, "output": "1"}] * 2
+    assert_refused(unknown, f"Expected tool outputs for call_ids ['{first}', '{second}'], got ['call_x']")
+    twice = [{"tool_call_id": call, "output": "1"} for call in (first, second, first)]
     doubled = http.post(f"{run}/submit_tool_outputs", json={"tool_outputs": twice})
-    refused(
-        doubled, f"Expected tool outputs for call_ids ['{first}', '{second}'], got ['{first}', '{first}']"
+    assert_refused(
+        doubled,
+        f"Expected tool outputs for call_ids ['{first}', '{second}'], got ['{first}', '{second}', '{first}']",
     )
 
     both = {"tool_outputs": [{"tool_call_id": call, "output": "1"} for call in (first, second)]}
     assert http.post(f"{run}/submit_tool_outputs", json=both).json()["status"] == "queued"
     server.clock.advance(5)
     again = http.post(f"{run}/submit_tool_outputs", json=both)
-    refused(again, 'Runs in status "in_progress" do not accept tool outputs.')
+    assert_refused(again, 'Runs in status "in_progress" do not accept tool outputs.')
 
 
 def test_a_cancel_is_refused_once_it_is_under_way_or_over(http: httpx.Client, server: RunServer) -> None:
     run = new_run(http, "call a")
     assert http.post(f"{run}/cancel").json()["status"] == "cancelling"
-    refused(http.post(f"{run}/cancel"), "Cannot cancel run with status 'cancelling'.")
+    assert_refused(http.post(f"{run}/cancel"), "Cannot cancel run with status 'cancelling'.")
 
     server.clock.advance(1)
-    refused(http.post(f"{run}/cancel"), "Cannot cancel run with status 'cancelled'.")
+    assert_refused(http.post(f"{run}/cancel"), "Cannot cancel run with status 'cancelled'.")
 
 
 def test_a_run_under_way_cannot_be_modified(http: httpx.Client) -> None:
     run = new_run(http, "think 50")
     http.get(run)
 
-    refused(http.post(run, json={"metadata": {"a": "b"}}), "Cannot update run with status 'in_progress'.")
+    assert_refused(
+        http.post(run, json={"metadata": {"a": "b"}}), "Cannot update run with status 'in_progress'."
+    )
 
 
 @pytest.mark.parametrize(
@@ -240,13 +249,13 @@ def test_a_run_is_refused_for_a_bad_parameter(
 ) -> None:
     reply = http.post("/threads/thread_1/runs", json={"assistant_id": "asst_demo", **member})
 
-    refused(reply, message, param=param, code=code)
+    assert_refused(reply, message, param=param, code=code)
 
 
 def test_a_run_needs_an_assistant(http: httpx.Client) -> None:
     reply = http.post("/threads/thread_1/runs", json={})
 
-    refused(
+    assert_refused(
         reply,
         "Missing required parameter: 'assistant_id'.",
         param="assistant_id",
@@ -257,7 +266,7 @@ def test_a_run_needs_an_assistant(http: httpx.Client) -> None:
 def test_a_new_threads_run_takes_no_additional_messages(http: httpx.Client) -> None:
     reply = http.post("/threads/runs", json={"assistant_id": "asst_demo", "additional_messages": []})
 
-    refused(
+    assert_refused(
         reply,
         "Unknown parameter: 'additional_messages'.",
         param="additional_messages",
@@ -298,7 +307,7 @@ def test_a_body_that_is_no_json_is_refused(http: httpx.Client, body: bytes) -> N
 def test_a_list_is_refused_for_a_bad_query(
     http: httpx.Client, query: str, message: str, param: str, code: str
 ) -> None:
-    refused(http.get(f"/assistants?{query}"), message, param=param, code=code)
+    assert_refused(http.get(f"/assistants?{query}"), message, param=param, code=code)
 
 
 def test_any_assistant_is_accepted_if_asked_for() -> None:
@@ -320,6 +329,6 @@ def test_a_deleted_thread_takes_its_runs_with_it(http: httpx.Client, server: Run
         "deleted": True,
     }
 
-    refused(http.get(run), f"No thread found with id '{thread}'.", status=404)
+    assert_refused(http.get(run), f"No thread found with id '{thread}'.", status=404)
     with pytest.raises(LookupError, match=run_id):
         server.run(run_id)

@@ -12,8 +12,9 @@ from celery.concurrency import get_implementation
 from redis import Redis
 
 from tests.integration.redis_server import redis_server
+from threadrun.health import Finding, Severity, check_redis
 from threadrun.redis_clients import connect
-from worker.startup_checks import Finding, Severity, check_pool, check_redis, check_rooms
+from worker.startup_checks import check_pool, check_rooms
 
 
 @pytest.fixture(scope="module")

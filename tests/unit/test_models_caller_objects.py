@@ -100,7 +100,7 @@ def test_what_fits_is_stored_and_sent_as_it_was_given(field: str, value: Any) ->
             ".json_schema.strict",
             "boolean",
         ),
-        ("response_format", {"type": "text", "x": object()}, "", "not a JSON type"),
+        ("response_format", {"type": "text", "x": object()}, ".x", "not a JSON type"),
     ],
     ids=str,
 )

@@ -160,13 +160,14 @@ def test_a_cancel_while_tools_are_awaited_is_never_outrun() -> None:
 
 
 def test_usage_is_null_until_the_end_and_then_the_sum_of_the_steps() -> None:
-    world, run = begin('call a {"n": 1}; say The answer is $1')
+    script, arguments, output = 'call a {"n": 1}; say The answer is $1', '{"n": 1}', "forty-two"
+    world, run = begin(script)
     look(world, run, 5)
     waiting = everything(world, run)
     assert waiting["run"]["usage"] is None
     assert waiting["steps"][0]["usage"] is None
 
-    accept_outputs(run, ("forty-two",), world.clock.now())
+    accept_outputs(run, (output,), world.clock.now())
     look(world, run, 5)
 
     ended = everything(world, run)
@@ -174,7 +175,10 @@ def test_usage_is_null_until_the_end_and_then_the_sum_of_the_steps() -> None:
     assert len(parts) == 2
     for name in ("prompt_tokens", "completion_tokens", "total_tokens"):
         assert ended["run"]["usage"][name] == sum(part[name] for part in parts)
-    assert parts[1]["prompt_tokens"] > parts[0]["prompt_tokens"]
+    read = len(script) + len("a" + arguments) + len(output)
+    assert parts[0]["prompt_tokens"] == -(-len(script) // 4)
+    assert parts[1]["prompt_tokens"] == -(-read // 4)
+    assert parts[1]["completion_tokens"] == -(-len("The answer is forty-two") // 4)
 
 
 def test_ids_depend_on_the_seed_alone() -> None:

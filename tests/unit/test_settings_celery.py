@@ -110,6 +110,31 @@ def test_only_questions_are_answered(panel):
     }  # fmt: skip
 
 
+class Running:
+    """Stand for a running task."""
+
+    def __init__(self, task: str) -> None:
+        self.task = task
+
+    def info(self, *, safe: bool) -> dict[str, object]:
+        shown = "short form" if safe else "the arguments themselves"
+        return {"type": self.task, "args": shown, "kwargs": shown}
+
+
+@pytest.mark.parametrize(
+    ("task", "shown"),
+    [
+        ("tools.execute", "short form"),
+        ("runs.poll", "short form"),
+        ("runs.enqueue", "(hidden)"),
+        ("shop.on_done", "(hidden)"),
+    ],
+)
+def test_only_the_short_arguments_of_harmless_tasks_are_shown(panel, task, shown):
+    state = type("State", (), {"tset": staticmethod(lambda _: {Running(task)})})
+    assert panel["active"](state) == [{"type": task, "args": shown, "kwargs": shown}]
+
+
 def test_the_shown_configuration_holds_no_way_to_a_server(panel):
     app = Celery("t", set_as_current=False)
     app.config_from_object(config(REDIS_URL="redis://:hidden@secret-host/0"))

@@ -154,7 +154,7 @@ def test_a_tool_error_reaches_the_model_verbatim():
 )  # fmt: skip
 @pytest.mark.parametrize("asynchronous", [False, True])
 @pytest.mark.filterwarnings("error")
-def test_any_other_exception_is_masked_for_the_model_and_whole_for_us(error, asynchronous, caplog):
+def test_any_other_exception_is_masked_for_the_model_and_whole_for_us(error, asynchronous):
     def fail() -> None:
         hidden_local = "local-value"  # noqa: F841 - must not be in the traceback
         raise error
@@ -164,8 +164,6 @@ def test_any_other_exception_is_masked_for_the_model_and_whole_for_us(error, asy
         fail()
 
     result = call_tool(tool(name="fail")(fail_async if asynchronous else fail))
-    gc.collect()
-    assert caplog.records == [], "asyncio has nothing to complain about"
     assert result.kind is ToolResultKind.EXCEPTION
     assert told(result) == {
         "kind": "exception",
@@ -288,6 +286,22 @@ def test_an_alarm_while_the_loop_waits_cancels_the_handler_and_leaves_nothing_be
         assert result.kind is ToolResultKind.TIMEOUT
         assert cleaned == [True]
         assert leftovers(runner) == 0
+
+
+def test_an_alarm_after_which_the_handler_cannot_clean_up_leaves_no_complaint_of_asyncio(caplog):
+    @tool
+    async def wait() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise OSError("connection is gone")
+
+    with asyncio.Runner() as runner:
+        result = with_alarm(0.05, lambda: wait.tool.call("", sample_context(), runner=runner))
+    assert result.kind is ToolResultKind.TIMEOUT
+    del result
+    gc.collect()
+    assert caplog.records == []
 
 
 def test_an_async_handler_is_cancelled_at_its_deadline_without_any_alarm():

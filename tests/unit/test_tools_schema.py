@@ -211,6 +211,14 @@ def test_a_default_that_json_cannot_say_leaves_the_parameter_optional():
     assert read.tool.parameters["required"] == []
 
 
+def test_a_default_value_that_has_a_title_keeps_it():
+    @tool
+    def print_page(options: dict[str, str] = {"title": "Untitled"}) -> str:  # noqa: B006 - users write it so
+        return ""
+
+    assert print_page.tool.parameters["properties"]["options"]["default"] == {"title": "Untitled"}
+
+
 def test_the_context_parameter_is_hidden_from_the_model():
     @tool
     def weather(ctx: ToolContext, city: str) -> str:

@@ -3,15 +3,20 @@
 from threadrun.client.aio import AsyncRunClient, AsyncRunHandle
 from threadrun.client.enqueueing import RunOptions
 from threadrun.client.stats import AgendaStats, Stats, WorkerStats
+from threadrun.client.survey import Survey
 from threadrun.client.sync import RunClient, RunHandle
+from threadrun.client.waiting import CallWait, WaitsFor
 
 __all__ = [
     "AgendaStats",
     "AsyncRunClient",
     "AsyncRunHandle",
+    "CallWait",
     "RunClient",
     "RunHandle",
     "RunOptions",
     "Stats",
+    "Survey",
+    "WaitsFor",
     "WorkerStats",
 ]

@@ -15,6 +15,8 @@ from threadrun.client.enqueueing import Enqueued, RunOptions
 from threadrun.client.operation import Operation, Pause, T, run_async
 from threadrun.client.operations import Operations, Refused
 from threadrun.client.stats import Stats, stats
+from threadrun.client.survey import Survey, survey
+from threadrun.client.waiting import WaitsFor, waits_for
 from threadrun.errors import InvalidRequest, Problem
 from threadrun.keys import DEFAULT_PREFIX, Keys
 from threadrun.records import RunRecord, RunSummary, Transition
@@ -69,16 +71,39 @@ class AsyncRunClient:
         self._operations = Operations(Keys(key_prefix), clock_key=clock_key)
 
     @classmethod
-    def from_url(cls, url: str, *, key_prefix: str = DEFAULT_PREFIX) -> Self:
-        """Connect to Redis by URL, with the timeouts and retries that the workers use."""
-        return cls(connect_async(url), key_prefix=key_prefix)
+    def from_url(
+        cls,
+        url: str,
+        *,
+        key_prefix: str = DEFAULT_PREFIX,
+        sentinel_master: str | None = None,
+        sentinel_password: str | None = None,
+    ) -> Self:
+        """Connect to Redis by URL, with the timeouts and retries that the workers use.
+
+        Raises:
+            SettingsInvalid: The URL cannot be used; the text does not repeat it.
+        """
+        redis = connect_async(url, sentinel_master=sentinel_master, sentinel_password=sentinel_password)
+        return cls(redis, key_prefix=key_prefix)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
-        """Connect as THREADRUN_REDIS_URL and THREADRUN_KEY_PREFIX say, like the workers."""
+        """Connect as THREADRUN_REDIS_URL and THREADRUN_KEY_PREFIX say, like the workers.
+
+        With a sentinel:// URL, THREADRUN_REDIS_SENTINEL_MASTER and …_PASSWORD are read too.
+
+        Raises:
+            SettingsInvalid: The URL cannot be used; the text does not repeat it.
+        """
         env = os.environ if environ is None else environ
         url = env.get("THREADRUN_REDIS_URL") or "redis://127.0.0.1:6379/0"
-        return cls.from_url(url, key_prefix=env.get("THREADRUN_KEY_PREFIX") or DEFAULT_PREFIX)
+        return cls.from_url(
+            url,
+            key_prefix=env.get("THREADRUN_KEY_PREFIX") or DEFAULT_PREFIX,
+            sentinel_master=env.get("THREADRUN_REDIS_SENTINEL_MASTER") or None,
+            sentinel_password=env.get("THREADRUN_REDIS_SENTINEL_PASSWORD") or None,
+        )
 
     async def _do(self, operation: Operation[T]) -> T:
         return await run_async(operation, self._redis)
@@ -161,6 +186,7 @@ class AsyncRunClient:
         Raises:
             InvalidRequest: A filter cannot work.
             RunNotFound: `after` is not in this list.
+            RecordTooNew: A newer threadrun wrote one of them, in words that this one does not know.
             StoreUnavailable: Redis did not answer.
         """
         keys = self._operations.keys
@@ -191,6 +217,7 @@ class AsyncRunClient:
             follow: Wait for more until the record is final.
 
         Raises:
+            InvalidRequest: `after` is no seq.
             RunNotFound: No record stands under this key.
             StoreUnavailable: Redis did not answer.
         """
@@ -230,6 +257,26 @@ class AsyncRunClient:
             StoreUnavailable: Redis did not answer.
         """
         return await self._do(stats(self._operations.keys))
+
+    async def waits_for(self, run_key: str) -> WaitsFor:
+        """Read what a run waits for at this moment: its next look, its thread, its handlers.
+
+        Raises:
+            RunNotFound: No record stands under this key.
+            StoreUnavailable: Redis did not answer.
+        """
+        return await self._do(waits_for(self._operations.keys, run_key))
+
+    async def survey(self, limit: int = 200) -> Survey:
+        """Look over a sample of open runs and all workers; what `threadrun doctor` judges.
+
+        Args:
+            limit: About how many runs to look at; each takes a few round trips.
+
+        Raises:
+            StoreUnavailable: Redis did not answer.
+        """
+        return await self._do(survey(self._operations.keys, limit))
 
     async def close(self) -> None:
         """Close the connections."""

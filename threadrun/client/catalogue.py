@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from threadrun.client.operation import Operation
@@ -53,6 +54,14 @@ class Shelf:
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
         self._catalogue = Catalogue()
+        self._second_looks = inf
+
+    def for_batch(self) -> Shelf:
+        """Give a shelf for many requests at once: what is missing is looked for again once, not once each."""
+        shelf = Shelf(self._keys)
+        shelf._catalogue = self._catalogue
+        shelf._second_looks = 1
+        return shelf
 
     def definitions(self, names: Iterable[str]) -> Operation[dict[str, Any]]:
         """Give the definitions of served tools.
@@ -79,5 +88,7 @@ class Shelf:
             raise UnknownProfile(profile, served)
 
     def _read(self, *, again: bool) -> Operation[None]:
-        if again or not self._catalogue.fresh:
-            self._catalogue = yield from read_catalogue(self._keys)
+        if self._catalogue.fresh and not (again and self._second_looks > 0):
+            return
+        self._second_looks -= again
+        self._catalogue = yield from read_catalogue(self._keys)

@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 
 from threadrun.client.catalogue import Shelf
 from threadrun.client.operation import Operation
+from threadrun.client.tool_list import AskedTool, function_names, tool_list
 from threadrun.errors import IdempotencyConflict, InvalidRequest, Problem, ThreadBusy
 from threadrun.keys import INDEX_LIFE_SECONDS, Keys
 from threadrun.records import SCHEMA
@@ -84,7 +85,7 @@ def prepare(
         InvalidRequest: with every problem found; nothing is stored.
     """
     values = {name: value for name, value in options.items() if value is not None}
-    run_key = values.pop("idempotency_key", None) or uuid.uuid4().hex
+    run_key = values.pop("idempotency_key", uuid.uuid4().hex)
     if not isinstance(run_key, str) or not RUN_KEY_PATTERN.fullmatch(run_key):
         problem = Problem("idempotency_key", "1 to 128 characters of A-Z a-z 0-9 . _ : - are allowed")
         raise InvalidRequest([problem])
@@ -94,13 +95,13 @@ def prepare(
         values["on_done"] = {"task": values["on_done"]}
     tools = values.pop("tools", None)
     asked = RunRequest.parse(values)
-    named = _tool_list(tools)
+    named = tool_list(tools)
     fingerprint = _fingerprint(asked, named)
     yield from shelf.check_profile(asked.profile)
     if named is None:
         return Prepared(run_key, asked, fingerprint, replay_of)
-    definitions = yield from shelf.definitions(tool for tool in named if isinstance(tool, str))
-    wire = tuple(definitions[tool] if isinstance(tool, str) else dict(tool) for tool in named)
+    definitions = yield from shelf.definitions(function_names(named))
+    wire = tuple(definitions[tool] if isinstance(tool, str) else tool for tool in named)
     return Prepared(run_key, asked.model_copy(update={"tools": wire}), fingerprint, replay_of)
 
 
@@ -112,31 +113,10 @@ def _messages(messages: Any) -> Any:
     return messages
 
 
-def _tool_list(tools: Any) -> list[str | Mapping[str, Any]] | None:
-    if tools is None:
-        return None
-    if isinstance(tools, str) or not isinstance(tools, Sequence):
-        raise InvalidRequest([Problem("tools", "give a list of tool names or wire definitions")])
-    problems = [
-        Problem(f"tools.{at}", "give a served tool's name, or a wire definition with a type")
-        for at, tool in enumerate(tools)
-        if not (isinstance(tool, str) or (isinstance(tool, Mapping) and isinstance(tool.get("type"), str)))
-    ]
-    if len(tools) > MAX_TOOLS:
-        problems.append(Problem("tools", f"{len(tools)} tools; at most {MAX_TOOLS} a run"))
-    if problems:
-        raise InvalidRequest(problems)
-    return list(tools)
-
-
-MAX_TOOLS = 128
-"""The wire's limit of tools an assistant (OpenAI's published CreateAssistantRequest); a run may allow fewer."""
-
-
-def _fingerprint(asked: RunRequest, tools: Sequence[str | Mapping[str, Any]] | None) -> str:
+def _fingerprint(asked: RunRequest, tools: Sequence[AskedTool] | None) -> str:
     """Identify what the caller asked, not what a name stood for at the time."""
     said = {"request": asked.model_dump(mode="json", exclude_none=True), "tools": tools}
-    return hashlib.sha256(json.dumps(said, sort_keys=True, default=dict).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def enqueue_script(keys: Keys, prepared: Prepared) -> tuple[list[str], list[Any]]:
@@ -146,9 +126,7 @@ def enqueue_script(keys: Keys, prepared: Prepared) -> tuple[list[str], list[Any]
     event = {"type": "run.enqueued", "profile": request.profile}
     if prepared.replay_of:
         event["replay_of"] = prepared.replay_of
-    names = [
-        t["function"]["name"] for t in request.tools or () if t.get("type") == "function" and "function" in t
-    ]
+    names = function_names(request.tools or ())
     fields = [
         "schema", SCHEMA, "assistant_id", request.assistant_id,
         "tool_names", "*" if request.tools is None else ",".join(names) or "-",

@@ -49,11 +49,12 @@ class Operations:
         """See RunClient.enqueue_many."""
         prepared: list[Prepared] = []
         problems: list[Problem] = []
+        shelf = self.shelf.for_batch()
         for at, values in enumerate(requests):
             options = dict(values)
             try:
                 assistant_id = options.pop("assistant_id", None)
-                prepared.append((yield from enqueueing.prepare(self.shelf, assistant_id, options)))
+                prepared.append((yield from enqueueing.prepare(shelf, assistant_id, options)))
             except InvalidRequest as error:
                 problems += [
                     Problem(f"{at}.{p.path}" if p.path else str(at), p.message) for p in error.problems

@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from threadrun.client.operation import Operation, Pause
-from threadrun.errors import InvalidRequest, Problem, RunNotFound, WaitTimeout
+from threadrun.errors import InvalidRequest, Problem, RecordTooNew, RunNotFound, WaitTimeout
 from threadrun.keys import Keys
-from threadrun.records import RunRecord, RunSummary, Transition, run_record, utc, utc_or_none
+from threadrun.records import SCHEMA, RunRecord, RunSummary, Transition, run_record, utc, utc_or_none
 from threadrun.request import RUN_KEY_PATTERN
 from threadrun.scripts import script_text
 from threadrun.status import Outcome, RunStatus, Stage
@@ -19,7 +19,9 @@ from threadrun.status import Outcome, RunStatus, Stage
 FIRST_LOOK_SECONDS, SLOWEST_LOOK_SECONDS = 0.02, 0.25
 """How often a waiting caller looks at a run: often at first, then four times a second."""
 
-SUMMARY_FIELDS = ("stage", "status", "outcome", "profile", "thread_id", "run_id", "created_ms", "finished_ms")
+SUMMARY_FIELDS = (
+    "stage", "status", "outcome", "profile", "thread_id", "run_id", "created_ms", "finished_ms", "schema",
+)  # fmt: skip
 
 
 def checked(run_key: str) -> str:
@@ -70,9 +72,10 @@ def wait(keys: Keys, run_key: str, timeout_seconds: float | None) -> Operation[R
             raise RunNotFound(run_key)
         if stage == Stage.DONE:
             return (yield from get(keys, run_key))
-        if until is not None and time.monotonic() + pause > until:
+        left = pause if until is None else until - time.monotonic()
+        if left <= 0:
             raise WaitTimeout(run_key, stage, timeout_seconds or 0)
-        yield Pause(pause)
+        yield Pause(min(pause, left))
         pause = min(pause * 1.3, SLOWEST_LOOK_SECONDS)
 
 
@@ -80,9 +83,12 @@ def events(keys: Keys, run_key: str, after: int) -> Operation[tuple[list[Transit
     """Read the events after a seq, and whether the record is final.
 
     Raises:
+        InvalidRequest: `after` is no seq.
         RunNotFound: No record stands under this key.
     """
     checked(run_key)
+    if not isinstance(after, int) or after < 0:
+        raise InvalidRequest([Problem("after", "0, or the seq of the last event seen")])
 
     def call(client: Any) -> Any:
         pipe = client.pipeline(transaction=True)
@@ -127,6 +133,7 @@ def list_runs(
 
     Raises:
         InvalidRequest: An unknown status, a limit outside 1..1000, a `since` without time zone.
+        RecordTooNew: A newer threadrun wrote one of them, in words that this one does not know.
     """
     index = _index(keys, status, thread_id, profile)
     since_ms = _since_ms(since)
@@ -146,7 +153,9 @@ def list_runs(
             break
         rows = yield lambda client: _summaries(client, keys, page)  # noqa: B023 called before the next turn
         shown = [_summary(key, row) for key, row in zip(page, rows, strict=True) if row[0] is not None]
-        found += [run for run in shown if _wanted(run, status, since_ms)]
+        # Runs enqueued meanwhile push the index on: the last of a page can come again with the next.
+        seen = {run.key for run in found}
+        found += [run for run in shown if run.key not in seen and _wanted(run, status, since_ms)]
         start += len(page)
         if len(page) < limit or (shown and since_ms and shown[-1].created_at.timestamp() * 1000 < since_ms):
             break
@@ -178,6 +187,16 @@ def _summaries(client: Any, keys: Keys, page: Sequence[str]) -> Any:
 
 
 def _summary(run_key: str, row: Sequence[str | None]) -> RunSummary:
+    *words, schema = row
+    try:
+        return _typed(run_key, words)
+    except ValueError:
+        if int(schema or 0) > SCHEMA:
+            raise RecordTooNew(run_key, int(schema or 0), SCHEMA) from None
+        raise
+
+
+def _typed(run_key: str, row: Sequence[str | None]) -> RunSummary:
     stage, status, outcome, profile, thread_id, run_id, created_ms, finished_ms = row
     return RunSummary(
         key=run_key,

@@ -15,6 +15,9 @@ from threadrun.status import Stage
 STUCK_AFTER_SECONDS = 60.0
 """A run that has been due for so long is stuck: no worker looks at it."""
 
+ALIVE_SECONDS = 15.0
+"""A worker that gave no sign for so long counts as dead; the workers' own default."""
+
 OPEN_STAGES = tuple(stage for stage in Stage if stage is not Stage.DONE)
 
 
@@ -110,5 +113,5 @@ def _agenda(pair: tuple[str, Stage], counts: Sequence[Any], now_ms: int) -> Agen
 
 def _worker(worker_id: str, seen_ms: float, row: Sequence[str | None], now_ms: int) -> WorkerStats:
     kind, host, pid = row
-    alive = now_ms - seen_ms <= 15_000
+    alive = now_ms - seen_ms <= ALIVE_SECONDS * 1000
     return WorkerStats(worker_id, kind or "", host or "", int(pid or 0), utc(int(seen_ms)), alive)

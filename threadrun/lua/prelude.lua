@@ -9,7 +9,7 @@ end
 local function int(n) return string.format('%.0f', n) end
 
 local function append_event(run_key, record, stream, body, now)
-  local events = record .. ':events'
+  local events = record .. '/events'
   local seq = redis.call('LLEN', events) + 1
   redis.call('RPUSH', events, '{"seq":' .. int(seq) .. ',"at_ms":' .. int(now) .. ',' .. string.sub(body, 2))
   redis.call('XADD', stream, 'MAXLEN', '~', '10000', '*', 'run', run_key, 'seq', int(seq))
@@ -20,27 +20,28 @@ end
 -- the holder's next write sees that `news` moved and leaves the run due at once.
 local function pull(prefix, run_key, now)
   local record = prefix .. 'run:' .. run_key
+  local at = redis.call('HMGET', record, 'stage', 'profile', 'lease_ms')
   redis.call('HINCRBY', record, 'news', 1)
-  local stage = redis.call('HGET', record, 'stage')
-  local profile = redis.call('HGET', record, 'profile')
-  local lease = tonumber(redis.call('HGET', record, 'lease_ms') or '0') or 0
-  if stage and lease <= now then
-    redis.call('ZADD', prefix .. 'agenda:' .. stage .. ':' .. profile, 'XX', int(now), run_key)
+  if tonumber(at[3] or '0') <= now then
+    redis.call('ZADD', prefix .. 'agenda:' .. at[1] .. ':' .. at[2], 'XX', int(now), run_key)
   end
 end
 
 -- Gives up a thread: the oldest waiting run becomes its holder and due. A run that only waited leaves the queue.
 local function free_thread(prefix, thread, run_key, now)
-  if redis.call('GET', thread .. ':active') == run_key then
-    local heir = redis.call('LPOP', thread .. ':waiting')
-    if heir then
-      redis.call('SET', thread .. ':active', heir)
-      pull(prefix, heir, now)
-    else
-      redis.call('DEL', thread .. ':active')
-    end
-  else
+  if redis.call('GET', thread .. ':active') ~= run_key then
     redis.call('LREM', thread .. ':waiting', 0, run_key)
+    return
+  end
+  local heir
+  repeat -- a run whose record was deleted by hand would hold the thread for ever
+    heir = redis.call('LPOP', thread .. ':waiting')
+  until not heir or redis.call('HGET', prefix .. 'run:' .. heir, 'stage') == 'waiting'
+  if heir then
+    redis.call('SET', thread .. ':active', heir)
+    pull(prefix, heir, now)
+  else
+    redis.call('DEL', thread .. ':active')
   end
 end
 

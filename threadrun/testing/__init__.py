@@ -1,6 +1,7 @@
-"""What your own tests need: a run server that speaks the Assistants wire, and tools called as a model would.
+"""What your own tests need: a run server that speaks the Assistants wire, tools called as a model would, a Redis
+of their own, and the whole of threadrun on this machine.
 
-    from threadrun.testing import RunServer, call_tool
+    from threadrun.testing import EmbeddedRedis, LocalStack, RunServer, call_tool
 
 Every name is imported when it is first used: pytest loads the fixtures of this package in every session,
 and a session that uses none of them must not pay for Starlette and uvicorn.
@@ -14,30 +15,41 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from threadrun.testing.clock import Clock, ManualClock, RunningClock
     from threadrun.testing.effects import Effect
+    from threadrun.testing.embedded_redis import EmbeddedRedis, start_embedded_redis
+    from threadrun.testing.local_stack import LocalStack
     from threadrun.testing.options import ServerOptions
+    from threadrun.testing.run_server_control import RunServerControl
     from threadrun.testing.server import RunServer
     from threadrun.testing.tool_calls import call_tool, sample_context
 
 __all__ = [
     "Clock",
     "Effect",
+    "EmbeddedRedis",
+    "LocalStack",
     "ManualClock",
     "RunServer",
+    "RunServerControl",
     "RunningClock",
     "ServerOptions",
     "call_tool",
     "sample_context",
+    "start_embedded_redis",
 ]
 
 _HOMES = {
     "Clock": "clock",
     "Effect": "effects",
+    "EmbeddedRedis": "embedded_redis",
+    "LocalStack": "local_stack",
     "ManualClock": "clock",
     "RunServer": "server",
+    "RunServerControl": "run_server_control",
     "RunningClock": "clock",
     "ServerOptions": "options",
     "call_tool": "tool_calls",
     "sample_context": "tool_calls",
+    "start_embedded_redis": "embedded_redis",
 }
 
 

@@ -30,7 +30,9 @@ class Effect:
     time: float
     """The server's clock, unix seconds."""
     method: str
+    """The HTTP method."""
     path: str
+    """The path, without the query."""
     status: int
     """The HTTP status that was answered."""
     effect: str
@@ -38,7 +40,9 @@ class Effect:
     code: str | None = None
     """Why it was refused, in one word, such as `busy_thread`."""
     thread_id: str | None = None
+    """The thread that was made, used or asked for."""
     run_id: str | None = None
+    """The run that was made, used or asked for."""
     run_status: str | None = None
     """The run's status as it was answered."""
     threadrun_key: str | None = None

@@ -21,13 +21,17 @@ class ApiRequest:
     """Carry one request."""
 
     method: str
+    """The HTTP method."""
     path: str
+    """The path, without the query."""
     ids: Mapping[str, str]
     """The ids in the path, by name."""
     headers: Mapping[bytes, bytes]
     """Header fields, names in lower case."""
     query_string: bytes = b""
+    """What follows the question mark, still encoded."""
     body: bytes = b""
+    """The body as it came."""
 
     def query(self) -> dict[str, str]:
         """Parse the query; of a name given twice the last value counts."""
@@ -56,8 +60,12 @@ class ApiReply:
     body: JsonObject | bytes
     """The object to answer, or its bytes where they were rendered before."""
     thread: Thread | None = None
+    """The thread it is about."""
     run: Run | None = None
+    """The run it is about."""
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    """Header fields to add."""
 
 
 Operation: TypeAlias = "Callable[[World, ApiRequest], ApiReply]"
+"""What a method of a path does; refuses by raising a `RefusedError`."""

@@ -62,6 +62,7 @@ class _Reader:
         self._ignores_cancel = False
 
     def script(self) -> Script:
+        """Read the whole text."""
         while self._scanner.next_directive():
             if self._ended():
                 raise self._scanner.error("nothing may follow `end`")

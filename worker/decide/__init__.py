@@ -20,9 +20,7 @@ from worker.decide.poll import poll
 from worker.decide.rules import Rules
 from worker.decide.seen import Seen
 from worker.decide.submit import submit
-from worker.view import RunView
-
-_UNDER_DEADLINE = frozenset({Stage.WAITING, Stage.CREATE, Stage.POLL, Stage.TOOLS, Stage.SUBMIT})
+from worker.view import Progress, RunView
 
 
 def decide(run: RunView, seen: Seen, now: int, rules: Rules) -> Decision:
@@ -34,7 +32,7 @@ def decide(run: RunView, seen: Seen, now: int, rules: Rules) -> Decision:
         now: Redis's clock in milliseconds.
         rules: The numbers to decide by.
     """
-    return _by_deadline(run, _in_stage(run, seen, now, rules), now)
+    return _by_deadline(run, _in_stage(run, seen, now, rules), now, rules)
 
 
 def _in_stage(run: RunView, seen: Seen, now: int, rules: Rules) -> Decision:
@@ -59,10 +57,24 @@ def _in_stage(run: RunView, seen: Seen, now: int, rules: Rules) -> Decision:
             assert_never(run.stage)
 
 
-def _by_deadline(run: RunView, decision: Decision, now: int) -> Decision:
-    """Be there when the run's deadline passes, however far away the next look would be."""
-    left_ms = run.deadline_ms - now
-    if left_ms <= 0 or not isinstance(decision, Move | Rest) or decision.delay_ms <= left_ms:
-        return decision
-    stage = decision.stage if isinstance(decision, Move) else run.stage
-    return replace(decision, delay_ms=left_ms) if stage in _UNDER_DEADLINE else decision
+def _by_deadline(run: RunView, decision: Decision, now: int, rules: Rules) -> Decision:
+    """Be there when the stage's deadline passes, however far away the next look would be."""
+    match decision:
+        case Move(stage, delay_ms, changes):
+            left_ms = _deadline_ms(run, stage, changes.progress, rules) - now
+        case Rest(delay_ms):
+            left_ms = _deadline_ms(run, run.stage, run.progress, rules) - now
+        case _:
+            return decision
+    return replace(decision, delay_ms=left_ms) if 0 < left_ms < delay_ms else decision
+
+
+def _deadline_ms(run: RunView, stage: Stage, progress: Progress, rules: Rules) -> int:
+    """Give the deadline that ends a stage: the run's, or that of bringing it to its end."""
+    match stage:
+        case Stage.CANCEL:
+            return progress.cancel_since_ms + rules.cancel_deadline_ms
+        case Stage.FINALIZE:
+            return progress.ended_ms + rules.finalize_deadline_ms
+        case _:
+            return run.deadline_ms

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 
 from threadrun.models import RequiredToolCall, Run
@@ -12,7 +13,7 @@ from threadrun.tools import ToolResultKind, error_result
 from worker.decide.decision import Changes, Decision, Event, Move, NewCall
 from worker.decide.ending import to_cancel
 from worker.decide.rules import Rules
-from worker.decide.seen import RunSeen, ToolSpec
+from worker.decide.seen import ToolSpec
 from worker.view import CallView, RunView
 
 _SERVER_SIDE = frozenset({"azure_function", "mcp"})
@@ -30,13 +31,15 @@ def fingerprint(shown: Run) -> str:
     return hashlib.sha256(json.dumps(calls).encode()).hexdigest()[:32]
 
 
-def open_round(run: RunView, shown: Run, seen: RunSeen, changes: Changes, now: int, rules: Rules) -> Decision:
+def open_round(
+    run: RunView, shown: Run, tools: Mapping[str, ToolSpec], changes: Changes, now: int, rules: Rules
+) -> Decision:
     """Open the ledger rows of a new round and send its calls; a call that nobody serves is answered at once."""
     required = ours(shown)
     number = run.round + 1
     if number > rules.max_rounds or len(required) > rules.max_calls:
         return to_cancel(run, changes, "too_many_tool_calls", Outcome.FAILED, now)
-    rows = tuple(_new_call(run, seen, index, call) for index, call in enumerate(required))
+    rows = tuple(_new_call(run, tools, index, call) for index, call in enumerate(required))
     pending = tuple(_as_sent(row, now) for row in rows if row.state is CallState.PENDING)
     expiry = changes.progress.expires_ms
     until = min(run.deadline_ms, expiry - rules.expiry_margin_ms) if expiry else run.deadline_ms
@@ -62,10 +65,10 @@ def open_round(run: RunView, shown: Run, seen: RunSeen, changes: Changes, now: i
     )
 
 
-def _new_call(run: RunView, seen: RunSeen, index: int, call: RequiredToolCall) -> NewCall:
+def _new_call(run: RunView, tools: Mapping[str, ToolSpec], index: int, call: RequiredToolCall) -> NewCall:
     row = NewCall(index, call.id, call.type, call.name, call.arguments, CallState.PENDING)
     allowed = run.tool_names == "*" or call.name in run.tool_names.split(",")
-    spec: ToolSpec | None = seen.tools.get(call.name) if allowed and call.type == "function" else None
+    spec = tools.get(call.name) if allowed and call.type == "function" else None
     if spec is None:
         kind = ToolResultKind.MISSING_TOOL
         return replace(row, state=CallState.SETTLED, kind=kind.value, output=answer_for(kind))

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from threadrun.models import Run
 from threadrun.status import Outcome, RunStatus, Stage
+from worker.backoff import error_delay_ms
 from worker.decide.calls import ours
 from worker.decide.decision import Ask, Changes, Decision, Event, Move, Post, Question, Rest
 from worker.decide.ending import end, end_as
@@ -33,7 +34,10 @@ def cancel(run: RunView, seen: Seen, now: int, rules: Rules) -> Decision:
                 return _reread(run, seen.reply, now, rules)
             return unreadable(run, seen.reply, now, rules)
         case OutputsAnswered(reply=reply):
-            return Move(Stage.CANCEL, 500, Changes(replace(run.progress, intent=None), answer=reply.answer))
+            delay_ms = error_delay_ms(run.progress.refusals, None, run.key)
+            return Move(
+                Stage.CANCEL, delay_ms, Changes(replace(run.progress, intent=None), answer=reply.answer)
+            )
         case _:
             return Rest(0)
 
@@ -75,10 +79,11 @@ def _answered(run: RunView, reply: Reply[Run], now: int, rules: Rules) -> Decisi
 
 def _reread(run: RunView, reply: Yes[Run], now: int, rules: Rules) -> Decision:
     shown = reply.value
-    changes = Changes(
-        replace(refreshed(run.progress, shown, now), intent=None), run=shown, answer=reply.answer
-    )
     status = shown.known_status
+    progress = replace(refreshed(run.progress, shown, now), intent=None)
+    if status is RunStatus.CANCELLING and run.progress.intent is not None:
+        progress = replace(progress, cancel_accepted_ms=now)  # refused, because an earlier one is at work
+    changes = Changes(progress, run=shown, answer=reply.answer)
     if shown.status != run.status:
         changes = changes.adding(
             Event("run.status_changed", {"from": run.status or None, "to": shown.status[:64]})
@@ -88,5 +93,5 @@ def _reread(run: RunView, reply: Yes[Run], now: int, rules: Rules) -> Decision:
     if status is RunStatus.REQUIRES_ACTION and run.progress.refusals and ours(shown):
         answered = Event("tool_outputs.cancelled", {"calls": len(ours(shown))})
         return Post(Effect.SUBMIT_OUTPUTS, changes.adding(answered))
-    age_ms = now - run.progress.cancel_since_ms
-    return Move(Stage.CANCEL, rules.poll.delay_ms(age_ms, f"{run.key}:{now}"), changes)
+    delay_ms = rules.poll.delay_ms(now - run.progress.cancel_since_ms, f"{run.key}:{now}")
+    return Move(Stage.CANCEL, max(delay_ms, round((reply.poll_after_seconds or 0) * 1000)), changes)

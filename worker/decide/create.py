@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from threadrun.models import Run
+from threadrun.records import ProviderAnswer
 from threadrun.status import Outcome, Stage
 from worker.decide.decision import Ask, Changes, Decision, Event, Move, Post, Question, Rest, ThreadMove
 from worker.decide.ending import due_ending, end
@@ -37,7 +38,8 @@ def create(run: RunView, seen: Seen, now: int, rules: Rules) -> Decision:
 
 def _look(run: RunView, now: int) -> Decision:
     if run.run_id is not None:  # a holder that came too late left the fact behind
-        return Move(Stage.POLL, 0, Changes(replace(run.progress, intent=None, created_seen_ms=now)))
+        since = _made_at_ms(run, now)
+        return Move(Stage.POLL, 0, Changes(replace(run.progress, intent=None, created_seen_ms=since)))
     intent = run.progress.intent
     if intent is not None and now < intent.not_after_ms:
         return Rest(intent.not_after_ms - now)
@@ -45,7 +47,7 @@ def _look(run: RunView, now: int) -> Decision:
         return Ask(Question.SEARCH)
     if ending := due_ending(run, now):
         return end(run, Changes(run.progress), ending[1], now)
-    if run.search_first and run.thread_id is not None:
+    if (run.search_first or _held_by_thread(run)) and run.thread_id is not None:
         return Ask(Question.SEARCH)
     return _post(run, Changes(run.progress), has_thread=run.thread_id is not None)
 
@@ -94,7 +96,8 @@ def _create_answered(run: RunView, reply: Reply[Run], now: int, rules: Rules) ->
 
 def _exists(run: RunView, reply: Yes[Run], event: str, now: int, rules: Rules) -> Decision:
     """The run exists: its id is a fact, and what its first reply shows is decided like any other look."""
-    fresh = replace(run, progress=replace(run.progress, intent=None, created_seen_ms=now), stage=Stage.POLL)
+    since = _made_at_ms(run, now)
+    fresh = replace(run, progress=replace(run.progress, intent=None, created_seen_ms=since), stage=Stage.POLL)
     decision = observed(fresh, reply, RunSeen(reply), now, rules)
     if not isinstance(decision, Move):
         decision = Move(Stage.POLL, 0, Changes(fresh.progress, run=reply.value, answer=reply.answer))
@@ -106,11 +109,19 @@ def _exists(run: RunView, reply: Yes[Run], event: str, now: int, rules: Rules) -
     return replace(decision, changes=changes)
 
 
+def _made_at_ms(run: RunView, now: int) -> int:
+    """Give the earliest time at which the run can have been made; its expiry counts from there."""
+    return run.progress.intent.sent_ms if run.progress.intent else now
+
+
 def _busy_thread(run: RunView, reply: No, rules: Rules) -> Decision:
-    """Somebody else's run holds the thread: try again soon, until our deadline."""
+    """A run holds the thread: try again soon, until our deadline, but first see that it is not our own."""
     move = look_later(run, reply, rules)
-    # The refused create had no effect, so nothing is to be searched for.
     return replace(move, delay_ms=max(rules.busy_thread_ms, round((reply.retry_after_seconds or 0) * 1000)))
+
+
+def _held_by_thread(run: RunView) -> bool:
+    return run.progress.held == Refusal.BUSY_THREAD
 
 
 def _search_soon(run: RunView, changes: Changes, reason: str, now: int, rules: Rules) -> Decision:
@@ -125,24 +136,39 @@ def _searched(run: RunView, reply: Reply[tuple[Run, ...]], now: int, rules: Rule
     match reply:
         case Yes(value=(found,)):
             return _exists(run, Yes(found, reply.answer), "run.adopted", now, rules)
-        case Yes(value=()):
-            return _not_found(run, reply, now, rules)
+        case Yes(value=(), answer=answer):
+            return _not_found(run, answer, now, rules)
         case Yes(answer=answer):  # several that cannot be told apart: never guess
             return end(run, Changes(run.progress, answer=answer), Outcome.LOST, now)
+        case No(refusal=Refusal.NOT_FOUND, answer=answer) if run.progress.intent is None:
+            return _not_found(run, answer, now, rules)  # nothing was sent yet, and the create will say why
         case No(refusal=Refusal.NOT_FOUND, answer=answer):
             return end(run, Changes(run.progress, answer=answer), Outcome.LOST, now)
         case No() | Unknown():
-            return look_later(run, reply, rules, keep_intent=True)
+            return _search_failed(run, reply, now, rules)
 
 
-def _not_found(run: RunView, reply: Yes[tuple[Run, ...]], now: int, rules: Rules) -> Decision:
-    progress = replace(run.progress, errors=0, held="")
+def _search_failed(run: RunView, reply: No | Unknown, now: int, rules: Rules) -> Decision:
+    """Search again later; a run that can be neither found nor ruled out long after it should end is lost."""
+    due_ms = min(run.deadline_ms, run.cancel_ms or run.deadline_ms)
+    if now - due_ms >= rules.cancel_deadline_ms:
+        progress = replace(run.progress, unconfirmed=True)
+        return end(run, Changes(progress, answer=reply.answer), Outcome.LOST, now)
+    move = look_later(run, reply, rules, keep_intent=True)
+    if not _held_by_thread(run):
+        return move
+    progress = replace(move.changes.progress, held=run.progress.held)  # the next look must search too
+    return replace(move, changes=Changes(progress, answer=reply.answer))
+
+
+def _not_found(run: RunView, answer: ProviderAnswer, now: int, rules: Rules) -> Decision:
+    progress = replace(run.progress, errors=0, held=run.progress.held if _held_by_thread(run) else "")
     if progress.intent is not None:
         looks = progress.looks + 1
         if looks < len(rules.adoption_looks_ms):
             progress = replace(progress, looks=looks)
-            return Move(Stage.CREATE, rules.adoption_looks_ms[looks], Changes(progress, answer=reply.answer))
-    changes = Changes(replace(progress, intent=None), answer=reply.answer)
+            return Move(Stage.CREATE, rules.adoption_looks_ms[looks], Changes(progress, answer=answer))
+    changes = Changes(replace(progress, intent=None), answer=answer)
     if ending := due_ending(run, now):
         return end(run, changes, ending[1], now)
     return _post(run, changes, has_thread=True)

@@ -86,7 +86,9 @@ def _send_due(run: RunView, changes: Changes, now: int, rules: Rules) -> Decisio
 
 def _moved_on(run: RunView, reply: Yes[Run], seen: RunSeen, now: int, rules: Rules) -> Decision:
     """The run no longer waits for these calls: those not begun are withdrawn."""
-    if reply.value.status == RunStatus.REQUIRES_ACTION and not ours(reply.value):
+    shown = reply.value
+    asks_nothing = shown.status == RunStatus.REQUIRES_ACTION and not ours(shown)
+    if asks_nothing or shown.known_status is None:
         return _send_due(run, Changes(replace(run.progress, looked_ms=now)), now, rules)
     decision = observed(run, reply, seen, now, rules)
     if isinstance(decision, Move):

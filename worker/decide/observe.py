@@ -40,7 +40,7 @@ def refreshed(progress: Progress, shown: Run, now: int) -> Progress:
     created_seen = progress.created_seen_ms or now
     expires_ms = progress.expires_ms
     if shown.expires_at is not None and shown.created_at is not None:
-        life_ms = round((shown.expires_at - shown.created_at) * 1000)
+        life_ms = _milliseconds(shown.created_at, shown.expires_at)
         expires_ms = created_seen + life_ms if life_ms > 0 else 0
     return replace(
         progress,
@@ -50,6 +50,13 @@ def refreshed(progress: Progress, shown: Run, now: int) -> Progress:
         created_seen_ms=created_seen,
         expires_ms=expires_ms,
     )
+
+
+def _milliseconds(since: float, until: float) -> int:
+    try:
+        return round((until - since) * 1000)
+    except OverflowError:  # a whole number may be too big to be taken from one with a fraction
+        return 0
 
 
 def watch(run: RunView, reply: Yes[Run], changes: Changes, now: int, rules: Rules) -> Decision:
@@ -79,20 +86,24 @@ def _status_event(run: RunView, shown: Run) -> tuple[Event, ...]:
 def _strange(run: RunView, reply: Yes[Run], changes: Changes, now: int, rules: Rules) -> Decision:
     status = reply.value.status[:64]
     delay_ms = poll_delay_ms(run, reply, changes.progress, now, rules)
-    if run.progress.strange_status == status and run.stage is Stage.POLL:
-        return Rest(delay_ms)
     changes = replace(changes, progress=replace(changes.progress, strange_status=status, intent=None))
-    return Move(Stage.POLL, delay_ms, changes.adding(Event("run.status_unknown", {"status": status})))
+    if run.progress.strange_status != status:
+        changes = changes.adding(Event("run.status_unknown", {"status": status}))
+    elif run.stage is Stage.POLL and changes.progress == run.progress:
+        return Rest(delay_ms)
+    return Move(Stage.POLL, delay_ms, changes)
 
 
 def _required(
     run: RunView, reply: Yes[Run], seen: RunSeen, changes: Changes, now: int, rules: Rules
 ) -> Decision:
-    submitted_ms = run.progress.submitted_ms
-    if not submitted_ms or fingerprint(reply.value) != run.progress.signature:
-        return open_round(
-            run, reply.value, seen, changes.adding(*_status_event(run, reply.value)), now, rules
-        )
-    if now - submitted_ms < rules.stale_read_ms:  # an old read: our outputs are on their way
-        return watch(run, reply, replace(changes, run=None), now, rules)
-    return Ask(Question.STEPS)
+    shown, submitted_ms = reply.value, run.progress.submitted_ms
+    if submitted_ms and fingerprint(shown) == run.progress.signature:
+        if now - submitted_ms >= rules.stale_read_ms:
+            return Ask(Question.STEPS)
+        # An old read: our outputs are on their way, and not even its status is news.
+        return watch(replace(run, status=shown.status), reply, replace(changes, run=None), now, rules)
+    changes = changes.adding(*_status_event(run, shown))
+    if seen.tools is None:  # the answer to a POST: the next look reads the catalogue too
+        return Move(Stage.POLL, 0, replace(changes, progress=replace(changes.progress, intent=None)))
+    return open_round(run, shown, seen.tools, changes, now, rules)

@@ -39,6 +39,8 @@ def _steps_decide(run: RunView, reply: Reply[tuple[RunStep, ...]], rules: Rules)
         return look_later(run, reply, rules)
     if not awaits_outputs(reply.value):
         return Rest(rules.poll.delay_ms(rules.stale_read_ms, run.key))
+    if has_new_calls(run, reply.value):  # a new round, though it looks like the last one
+        return Move(Stage.POLL, 0, Changes(replace(run.progress, signature=""), answer=reply.answer))
     progress = replace(run.progress, submitted_ms=0, intent=None)
     event = Event("tool_outputs.wanted_again", {"round": run.round})
     return Move(Stage.SUBMIT, 0, Changes(progress, answer=reply.answer, events=(event,)))
@@ -53,3 +55,12 @@ def awaits_outputs(steps: tuple[RunStep, ...]) -> bool:
         for call in step.tool_calls
         if isinstance(call, FunctionToolCall)
     )
+
+
+def has_new_calls(run: RunView, steps: tuple[RunStep, ...]) -> bool:
+    """Tell whether the steps list more calls than we were ever asked for.
+
+    Where ids repeat, a new round can look exactly like the last one; then only the count tells them apart.
+    """
+    listed = sum(isinstance(call, FunctionToolCall) for step in steps for call in step.tool_calls)
+    return listed > run.total_calls

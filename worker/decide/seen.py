@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from threadrun.models import Run, RunStep
@@ -43,8 +43,8 @@ class RunSeen:
     """The provider answered to a read of the run."""
 
     reply: Reply[Run]
-    tools: Mapping[str, ToolSpec] = field(default_factory=dict)
-    """The tools served at that moment."""
+    tools: Mapping[str, ToolSpec] | None = None
+    """The tools served at that moment; none: the catalogue was not read, so no round may be opened by this look."""
 
 
 @dataclass(frozen=True, slots=True)

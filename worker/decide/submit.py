@@ -6,16 +6,20 @@ from dataclasses import replace
 
 from threadrun.models import Run, RunStep
 from threadrun.status import Outcome, RunStatus, Stage
+from worker.backoff import error_delay_ms
 from worker.decide.calls import fingerprint
 from worker.decide.decision import Ask, Changes, Decision, Event, Move, Post, Question, Rest
 from worker.decide.ending import due_ending, to_cancel
 from worker.decide.observe import observed
-from worker.decide.poll import awaits_outputs
+from worker.decide.poll import awaits_outputs, has_new_calls
 from worker.decide.rules import Rules
 from worker.decide.seen import Look, OutputsAnswered, RunSeen, Seen, StepsSeen
 from worker.decide.trouble import look_later, unreadable
 from worker.providers.base import No, Refusal, Reply, Unknown, Yes
 from worker.view import Effect, RunView
+
+_GOES_ON = frozenset({RunStatus.QUEUED, RunStatus.IN_PROGRESS, RunStatus.REQUIRES_ACTION})
+"""What a run shows that got its outputs, if it does not ask for the same ones."""
 
 
 def submit(run: RunView, seen: Seen, now: int, rules: Rules) -> Decision:
@@ -54,7 +58,7 @@ def _post(run: RunView) -> Post:
 def _answered(run: RunView, reply: Reply[Run], now: int, rules: Rules) -> Decision:
     match reply:
         case Yes():
-            return _accepted(run, reply, now, rules)
+            return _accepted(run, reply, RunSeen(reply), now, rules)
         case No(refusal=Refusal.NEVER_SENT | Refusal.RATE_LIMITED | Refusal.UNAUTHORIZED):
             return look_later(run, reply, rules)
         case No(refusal=Refusal.INVALID) if run.progress.refusals + 1 >= rules.max_refusals:
@@ -68,18 +72,19 @@ def _read_soon(run: RunView, reply: No | Unknown, now: int) -> Decision:
     """Refused or unknown: the run itself will tell what became of the outputs."""
     intent = run.progress.intent
     over = replace(intent, not_after_ms=now) if intent is not None else None
-    refused = isinstance(reply, No)
-    progress = replace(run.progress, intent=over, refusals=run.progress.refusals + refused)
+    refusals = run.progress.refusals + isinstance(reply, No)
+    progress = replace(run.progress, intent=over, refusals=refusals)
     word = "refused" if isinstance(reply, No) else "unknown"
     reason = reply.refusal.value if isinstance(reply, No) else reply.reason
     event = Event(f"tool_outputs.{word}", {"round": run.round, "reason": reason})
-    return Move(Stage.SUBMIT, 500, Changes(progress, answer=reply.answer, events=(event,)))
+    delay_ms = error_delay_ms(refusals, reply.retry_after_seconds, run.key)
+    return Move(Stage.SUBMIT, delay_ms, Changes(progress, answer=reply.answer, events=(event,)))
 
 
-def _accepted(run: RunView, reply: Yes[Run], now: int, rules: Rules) -> Decision:
+def _accepted(run: RunView, reply: Yes[Run], seen: RunSeen, now: int, rules: Rules) -> Decision:
     """The provider has the outputs: that is a fact, whatever else is decided."""
     progress = replace(run.progress, intent=None, submitted_ms=now, refusals=0)
-    decision = observed(replace(run, progress=progress), reply, RunSeen(reply), now, rules)
+    decision = observed(replace(run, progress=progress), reply, seen, now, rules)
     if not isinstance(decision, Move):
         decision = Move(Stage.POLL, rules.poll.delay_ms(0, run.key), Changes(progress, run=reply.value))
     return replace(decision, changes=_having_submitted(run, decision.changes, reply))
@@ -98,11 +103,11 @@ def _reread(run: RunView, reply: Yes[Run], seen: RunSeen, now: int, rules: Rules
     same = fingerprint(reply.value) == run.progress.signature
     if reply.value.status == RunStatus.REQUIRES_ACTION and same:
         return _still_required(run, now, rules)
-    return (
-        _accepted(run, reply, now, rules)
-        if not reply.value.terminal
-        else observed(run, reply, seen, now, rules)
-    )
+    if reply.value.status in _GOES_ON:
+        return _accepted(run, reply, seen, now, rules)
+    if reply.value.known_status is None:
+        return Rest(1_000)
+    return observed(run, reply, seen, now, rules)
 
 
 def _still_required(run: RunView, now: int, rules: Rules) -> Decision:
@@ -115,9 +120,11 @@ def _still_required(run: RunView, now: int, rules: Rules) -> Decision:
 def _steps_decide(run: RunView, reply: Reply[tuple[RunStep, ...]], now: int, rules: Rules) -> Decision:
     if not isinstance(reply, Yes):
         return look_later(run, reply, rules, keep_intent=True)
-    if awaits_outputs(reply.value) or not reply.value:
+    arrived = has_new_calls(run, reply.value)
+    if not arrived and (awaits_outputs(reply.value) or not reply.value):
         return _post(replace(run, progress=replace(run.progress, intent=None)))
-    progress = replace(run.progress, intent=None, submitted_ms=now, refusals=0)
+    signature = "" if arrived else run.progress.signature
+    progress = replace(run.progress, intent=None, submitted_ms=now, refusals=0, signature=signature)
     event = Event("tool_outputs.found_submitted", {"round": run.round})
     submitted = tuple(call.index for call in run.calls)
     return Move(Stage.POLL, 0, Changes(progress, answer=reply.answer, events=(event,), submitted=submitted))

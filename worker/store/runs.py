@@ -21,6 +21,8 @@ class Claimed:
     now_ms: int
     """Redis's clock at the claim."""
     runs: tuple[RunView, ...]
+    unreadable: tuple[str, ...] = ()
+    """Run keys whose records this worker cannot read; they are left to their lease."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,9 @@ class RunStore:
         keys = [self.keys.agenda(stage, profile), self.keys.wake(stage, profile)]
         args: list[Arg] = [self.keys.prefix, lease_ms, limit, SCHEMA, *RECORD_FIELDS]
         now_ms, *rows = await self._scripts.call("claim", keys, args)
-        return Claimed(int(now_ms), tuple(run_view(row[0], int(row[1]), row[2:]) for row in rows))
+        views = [_view_or_key(row) for row in rows]
+        runs = tuple(view for view in views if isinstance(view, RunView))
+        return Claimed(int(now_ms), runs, tuple(view for view in views if isinstance(view, str)))
 
     async def rest(self, run: RunView, delay_ms: int, *, polls: int = 0, requests: int = 0) -> bool:
         """End a claim that changed nothing."""
@@ -78,7 +82,9 @@ class RunStore:
     async def _rest(
         self, run: RunView, delay_ms: int, polls: int, requests: int, *, keep_lease: bool
     ) -> bool:
-        keys = [self.keys.run(run.key), self.keys.agenda(run.stage, run.profile)]
+        # A finished run waits in finalize's agenda until its caller is told.
+        stage = Stage.FINALIZE if run.stage is Stage.DONE else run.stage
+        keys = [self.keys.run(run.key), self.keys.agenda(stage, run.profile)]
         args: list[Arg] = [
             run.key,
             run.version,
@@ -165,3 +171,11 @@ class RunStore:
             return True
         active = await self._client.get(self.keys.thread(run.profile, run.thread_id) + ":active")
         return bool(active == run.key)
+
+
+def _view_or_key(row: Sequence[Any]) -> RunView | str:
+    """Type a claimed row; one bad record must not take those claimed with it down."""
+    try:
+        return run_view(row[0], int(row[1]), row[2:])
+    except (ValueError, TypeError, AttributeError, LookupError):
+        return str(row[0])

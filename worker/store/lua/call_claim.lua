@@ -2,7 +2,8 @@
 -- allows. A repeat by the same token gets the same answer.
 -- KEYS 1 record  2 calls  3 stream
 -- ARGV 1 run key  2 round  3 index  4 token  5 worker id  6 pid  7 handler's limit (ms)  8 event body
--- Returns {verdict, now, deadline, attempt}: yes | gone (the run moved on) | taken | late (no time left)
+-- Returns {verdict, now, deadline, attempt}: yes | gone (the run moved on, or is to be cancelled) | taken | late (no
+-- time left)
 local row = ARGV[2] .. ':' .. ARGV[3] .. ':'
 local at = redis.call('HMGET', KEYS[1], 'stage', 'round', 'tools_until_ms', 'cancel_ms')
 local now = now_ms()
@@ -10,6 +11,7 @@ if at[1] ~= 'tools' or at[2] ~= ARGV[2] then return {'gone', int(now), '0', 0} e
 local call = redis.call('HMGET', KEYS[2], row .. 'state', row .. 'token', row .. 'attempts', row .. 'deadline_ms')
 if call[1] == 'claimed' and call[2] == ARGV[4] then return {'yes', int(now), call[4], tonumber(call[3])} end
 if call[1] ~= 'pending' then return {'taken', int(now), '0', 0} end
+if at[4] then return {'gone', int(now), '0', 0} end -- no handler begins once a cancel is wished
 local deadline = math.min(now + ARGV[7], tonumber(at[3]))
 if deadline <= now then return {'late', int(now), '0', 0} end
 local attempt = redis.call('HINCRBY', KEYS[2], row .. 'attempts', 1)

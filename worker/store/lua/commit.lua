@@ -1,9 +1,10 @@
 -- Writes what was learnt and decided in one advance.
 -- Facts first, set once and kept whatever follows. Then the decision, only for the holder of the newest claim
--- who read the newest version; it fails as a whole. A repeat (same operation id) gets the first answer.
+-- who read the newest version and believes in the facts that stand; it fails as a whole. A repeat (same operation
+-- id) gets the first answer.
 -- KEYS 1 record  2 calls  3 stream  4 agenda now  5 agenda next  6 thread mailbox root  7 index of the thread
 -- ARGV 1 prefix  2 run key  3 operation id  4 version  5 claim  6 news seen  7 next stage
---      8 delay (ms); -1 leaves every agenda  9 keep the lease (0/1)  10 thread: keep | take | free
+--      8 delay (ms)  9 keep the lease (0/1)  10 thread: keep | take | free
 --      11 polls  12 requests  13 status index now  14 status index next  15 index life (s)
 --      16 number of facts  17 of fact events  18 of fields  19 of call fields  20 of events
 --      21 round whose unclaimed calls are withdrawn ('' none)  22… the items
@@ -11,38 +12,47 @@
 -- facts came too late), 1 if a fact was new}. A repeat gets the stored answer.
 local prefix, run_key, record = ARGV[1], ARGV[2], KEYS[1]
 local cursor = 22
-local function take(count)
-  local items = {unpack(ARGV, cursor, cursor + count - 1)}
+local function take(count) -- one by one: unpack() has a limit that a big round exceeds
+  local items = {}
+  for i = 1, count do items[i] = ARGV[cursor + i - 1] end
   cursor = cursor + count
   return items
 end
 local facts, fact_events = take(ARGV[16] * 2), take(tonumber(ARGV[17]))
 local fields, call_fields, events = take(ARGV[18] * 2), take(ARGV[19] * 2), take(tonumber(ARGV[20]))
 
-local at = redis.call('HMGET', record, 'version', 'claim', 'news', 'last_op', 'last_seq', 'created_ms', 'stage', 'last_learnt')
+local at = redis.call('HMGET', record, 'version', 'claim', 'news', 'last_op', 'last_seq', 'created_ms', 'stage',
+  'last_learnt', 'last_version')
 if not at[1] then return {0, 0, -1, 0} end
-if at[4] == ARGV[3] then return {1, tonumber(at[1]), tonumber(at[5]), tonumber(at[8])} end
+if at[4] == ARGV[3] then return {1, tonumber(at[9]), tonumber(at[5]), tonumber(at[8])} end
 if at[7] == 'done' then return {0, tonumber(at[1]), -1, 0} end
 local now = now_ms()
-local seq = redis.call('LLEN', record .. ':events')
+local seq = redis.call('LLEN', record .. '/events')
 
-local learnt = 0
+local learnt, other = 0, false
 for i = 1, #facts, 2 do
-  if redis.call('HSETNX', record, facts[i], facts[i + 1]) == 1 then learnt = 1 end
+  if redis.call('HSETNX', record, facts[i], facts[i + 1]) == 1 then
+    learnt = 1
+  elseif facts[i] == 'thread_id' or facts[i] == 'run_id' then
+    other = other or redis.call('HGET', record, facts[i]) ~= facts[i + 1]
+  end
 end
 if learnt == 1 then
   for _, body in ipairs(fact_events) do seq = append_event(run_key, record, KEYS[3], body, now) end
 end
-if ARGV[10] == 'take' then
-  redis.call('SET', KEYS[6] .. ':active', run_key, 'NX')
+if ARGV[10] == 'take' and learnt == 1 then
+  -- A run that has ended by now would never give the thread up.
+  if at[7] == 'create' then redis.call('SET', KEYS[6] .. ':active', run_key, 'NX') end
   redis.call('ZADD', KEYS[7], at[6], run_key)
   redis.call('EXPIRE', KEYS[7], ARGV[15])
 end
 redis.call('HINCRBY', record, 'polls', ARGV[11])
 redis.call('HINCRBY', record, 'requests', ARGV[12])
 
-if at[1] ~= ARGV[4] or at[2] ~= ARGV[5] then
-  if learnt == 1 then pull(prefix, run_key, now) end
+if at[1] ~= ARGV[4] or at[2] ~= ARGV[5] or other then
+  -- Decided for a thread or run that another holder's fact has overtaken: this holder drops its claim.
+  if other and at[2] == ARGV[5] then redis.call('HSET', record, 'lease_ms', 0) end
+  if learnt == 1 or other then pull(prefix, run_key, now) end
   return {0, tonumber(at[1]), seq, learnt}
 end
 
@@ -67,8 +77,8 @@ elseif at[3] ~= ARGV[6] then
   due = now -- something happened meanwhile: look again at once
 end
 redis.call('HSET', record, 'stage', ARGV[7], 'version', int(version), 'lease_ms', int(lease),
-  'last_op', ARGV[3], 'last_seq', int(seq), 'last_learnt', learnt)
+  'last_op', ARGV[3], 'last_seq', int(seq), 'last_learnt', learnt, 'last_version', int(version))
 redis.call('ZREM', KEYS[4], run_key)
-if ARGV[8] ~= '-1' then redis.call('ZADD', KEYS[5], int(due), run_key) end
+redis.call('ZADD', KEYS[5], int(due), run_key)
 if ARGV[10] == 'free' then free_thread(prefix, KEYS[6], run_key, now) end
 return {1, version, seq, learnt}

@@ -8,7 +8,7 @@ local prefix, run_key, record = ARGV[1], ARGV[2], KEYS[1]
 local at = redis.call('HMGET', record, 'version', 'claim', 'last_op', 'last_seq', 'created_ms', 'stage')
 if not at[1] then return {0, 0} end
 if at[3] == ARGV[3] then return {1, tonumber(at[4])} end
-if at[1] ~= ARGV[4] or at[2] ~= ARGV[5] or at[6] == 'done' then return {0, redis.call('LLEN', record .. ':events')} end
+if at[1] ~= ARGV[4] or at[2] ~= ARGV[5] or at[6] == 'done' then return {0, redis.call('LLEN', record .. '/events')} end
 local now = now_ms()
 local first_counter = 16 + ARGV[14] * 2
 redis.call('HINCRBY', record, 'requests', ARGV[13])
@@ -25,5 +25,5 @@ if ARGV[7] == '1' then
 else
   redis.call('ZREM', KEYS[4], run_key)
 end
-for _, key in ipairs({record, record .. ':events', KEYS[2]}) do redis.call('PEXPIRE', key, ARGV[6]) end
+for _, key in ipairs({record, record .. '/events', KEYS[2]}) do redis.call('PEXPIRE', key, ARGV[6]) end
 return {1, seq}

@@ -7,12 +7,12 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """Say what a finding means for the worker."""
+    """Say how bad a finding is."""
 
     ERROR = "error"
-    """It must not start."""
+    """Nothing works until it is mended; a worker does not start."""
     WARNING = "warning"
-    """It starts, and says this loudly."""
+    """It works for now; a worker starts and says this loudly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Finding:
     """Hold one thing that is not as it should be."""
 
     severity: Severity
-    """Whether it stops the worker."""
+    """How bad it is."""
     check: str
     """A dotted name, for logs: `redis.unreachable`, `pool.wrong` …"""
     message: str
@@ -31,7 +31,7 @@ class Finding:
 
 
 def error(check: str, message: str) -> Finding:
-    """Build a finding that stops the worker."""
+    """Build a finding that stops a worker."""
     return Finding(Severity.ERROR, check, message)
 
 

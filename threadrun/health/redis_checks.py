@@ -1,4 +1,4 @@
-"""Look at the Redis server before a worker starts: does it answer, and does it keep what it is given."""
+"""Look at the Redis server: does it answer, and does it keep what it is given; for workers and operators."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 
-from worker.finding import Finding, error, warning
+from threadrun.health.finding import Finding, error, warning
 
 if TYPE_CHECKING:
     from redis import Redis

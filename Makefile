@@ -1,0 +1,37 @@
+# Every command of the README; each brings what it needs. PYTHON=python3.13 make … chooses the interpreter.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint bench clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: .venv/.installed ## create .venv with everything in it
+
+.venv/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("threadrun needs Python 3.11 or newer: PYTHON=python3.12 make …" if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: .venv/.installed ## carry some twenty runs of every kind on this machine, and check every record
+	@$(BIN)/python examples/demo.py
+
+test: .venv/.installed ## run every test
+	$(BIN)/python -m pytest --durations=15
+
+lint: .venv/.installed ## check style, types and the arrows between the packages
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy examples
+	$(BIN)/lint-imports
+
+bench: .venv/.installed ## measure against the openai client
+	$(BIN)/python -m benchmarks.first
+
+clean: ## remove everything that these commands have made
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

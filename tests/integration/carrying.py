@@ -1,0 +1,181 @@
+"""Carry a run through its stages by the store alone: what the engine writes, without engine and provider."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+from threadrun.client import RunClient
+from threadrun.models import Run
+from threadrun.status import CallState, Outcome, Stage
+from worker.decide.decision import Changes, Event, NewCall, ThreadMove
+from worker.store.ledger import CallAddress, CallClaim, CallResult, call_claim
+from worker.store.runs import Final, RunStore, Written
+from worker.store.writes import Commit, event_body
+from worker.view import RunView
+
+LEASE_MS = 20_000
+RETENTION_MS = 604_800_000
+
+_ops = itertools.count(1)
+
+
+async def claimed(store: RunStore, stage: Stage, *, limit: int = 100, profile: str = "default") -> list[RunView]:
+    return list((await store.claim(stage, profile, limit, LEASE_MS)).runs)
+
+
+async def claim_one(store: RunStore, stage: Stage) -> RunView:
+    (run,) = await claimed(store, stage)
+    return run
+
+
+def commit(
+    run: RunView,
+    /,
+    stage: Stage,
+    delay_ms: int = 0,
+    *,
+    op: str | None = None,
+    keep_lease: bool = False,
+    polls: int = 0,
+    requests: int = 0,
+    **changes: Any,
+) -> Commit:
+    return Commit(
+        stage, delay_ms, Changes(run.progress, **changes), keep_lease, op or f"op{next(_ops)}", polls, requests
+    )
+
+
+async def move(
+    store: RunStore, run: RunView, /, stage: Stage, delay_ms: int = 0, **options: Any
+) -> Written:
+    return await store.commit(run, commit(run, stage, delay_ms, **options))
+
+
+def shown(status: str, **more: Any) -> Run:
+    return Run.from_wire({"id": "run_1", "status": status, **more})
+
+
+def calls(count: int, *, state: CallState = CallState.PENDING, **more: Any) -> tuple[NewCall, ...]:
+    return tuple(
+        NewCall(index, f"call_{index}", "function", "add", '{"a":1}', state, **more) for index in range(count)
+    )
+
+
+async def created(store: RunStore, run_id: str = "run_1", thread_id: str | None = None) -> RunView:
+    """Carry the one run in stage create to stage poll."""
+    run = await claim_one(store, Stage.CREATE)
+    facts = {"run_id": run_id} | ({"thread_id": thread_id} if thread_id else {})
+    assert (
+        await move(
+            store,
+            run,
+            Stage.POLL,
+            facts=facts,
+            fact_events=(Event("run.created", {"run_id": run_id}),),
+            thread=ThreadMove.TAKE if thread_id else ThreadMove.KEEP,
+            run=shown("queued"),
+        )
+    ).ok
+    return run
+
+
+async def opened(
+    store: RunStore, clock_ms: int, count: int = 2, *, until_ms: int | None = None, **more: Any
+) -> RunView:
+    """Carry the one run in stage poll to stage tools, with a round of calls."""
+    run = await claim_one(store, Stage.POLL)
+    rows = calls(count, **more)
+    assert (
+        await move(
+            store,
+            run,
+            Stage.TOOLS,
+            5_000,
+            opened=rows,
+            tools_until_ms=until_ms if until_ms is not None else clock_ms + 600_000,
+            run=shown("requires_action"),
+            events=(Event("run.requires_action", {"round": run.round + 1, "calls": count}),),
+        )
+    ).ok
+    return run
+
+
+async def claim_call(
+    store: RunStore, at: CallAddress, token: str, *, limit_ms: int = 60_000, worker: str = "tools@a"
+) -> CallClaim:
+    event = event_body(Event("tool.claimed", {"round": at.round, "index": at.index}))
+    return call_claim(await store.ledger.claim(at, token, worker, 4711, limit_ms, event))
+
+
+async def settle(
+    store: RunStore, at: CallAddress, token: str, output: str = "7", kind: str = "ok"
+) -> tuple[str, int]:
+    event = event_body(Event("tool.settled", {"round": at.round, "index": at.index}))
+    verdict, left = await store.ledger.settle(at, token, CallResult(output, kind), event)
+    return str(verdict), int(left)
+
+
+async def reopen(store: RunStore, at: CallAddress, token: str, delay_ms: int = 0) -> bool:
+    event = event_body(Event("tool.reopened", {"round": at.round, "index": at.index}))
+    return bool(await store.ledger.reopen(at, token, delay_ms, event))
+
+
+async def ended(store: RunStore, run: RunView, outcome: Outcome = Outcome.COMPLETED) -> Written:
+    return await move(
+        store,
+        run,
+        Stage.FINALIZE,
+        thread=ThreadMove.FREE,
+        withdraw=True,
+        events=(Event("run.ended", {"outcome": outcome.value}),),
+    )
+
+
+def last_words(
+    run: RunView,
+    outcome: Outcome = Outcome.COMPLETED,
+    *,
+    op: str | None = None,
+    counters: dict[str, int] | None = None,
+    retention_ms: int = RETENTION_MS,
+) -> Final:
+    return Final(
+        outcome=outcome,
+        fields={"steps": "[]", "messages": "[]", "missing": "[]"},
+        event=event_body(Event("run.finished", {"outcome": outcome.value})),
+        day="2026-09-21",
+        counters={"runs|gpt|asst": 1, "total_tokens|gpt|asst": 12} if counters is None else counters,
+        retention_ms=retention_ms,
+        op=op or f"{run.claim}.finish",
+        requests=3,
+    )
+
+
+async def finish_from(store: RunStore, stage: Stage, outcome: Outcome = Outcome.COMPLETED) -> RunView:
+    """End the one run of a stage and write its final record."""
+    assert (await ended(store, await claim_one(store, stage), outcome)).ok
+    run = await claim_one(store, Stage.FINALIZE)
+    assert (await store.finish(run, last_words(run, outcome))).ok
+    return run
+
+
+async def whole_life(client: RunClient, store: RunStore, clock_ms: int, **options: Any) -> str:
+    """Carry one run from enqueue to its final record, with a thread of its own and a round of two calls."""
+    key = client.enqueue("asst", messages="add 3 and 4", **options).key
+    await created(store, thread_id="thread_new")
+    run = await opened(store, clock_ms, 2)
+    for index in range(2):
+        at = CallAddress(key, run.round + 1, index)
+        assert (await claim_call(store, at, f"token{index}")).verdict == "yes"
+        await settle(store, at, f"token{index}")
+    await move(
+        store, await claim_one(store, Stage.SUBMIT), Stage.POLL, submitted=(0, 1), run=shown("in_progress")
+    )
+    await finish_from(store, Stage.POLL)
+    return key
+
+
+def agendas(dump: dict[str, Any]) -> dict[str, Sequence[tuple[str, float]]]:
+    return {name.split(":")[1]: value for name, value in dump.items() if name.startswith("agenda:")}

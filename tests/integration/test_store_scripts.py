@@ -1,0 +1,120 @@
+"""Every Lua file is loaded under its own name, used in a run's life, and reads the clock where it can be turned."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.integration.carrying import CallAddress, claim_call, claim_one, reopen, whole_life
+from tests.integration.test_store_tick import beat, due, trim
+from threadrun import scripts
+from threadrun.scripts import script_text
+from threadrun.status import Stage
+from worker.store.scripts import Scripts
+
+ROOT = Path(scripts.__file__).parents[1]
+CALLERS_FILES = sorted(path.stem for path in (ROOT / "threadrun/lua").glob("*.lua") if path.stem != "prelude")
+ENGINES_FILES = sorted(path.stem for path in (ROOT / "worker/store/lua").glob("*.lua"))
+ALL = [(name, "threadrun") for name in CALLERS_FILES] + [(name, "worker.store") for name in ENGINES_FILES]
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Note which scripts are asked for."""
+    names: set[tuple[str, str]] = set()
+    real = scripts.script_text
+
+    def noting(name, package="threadrun", clock_key=None):
+        names.add((name, package))
+        return real(name, package, clock_key)
+
+    for module in (
+        "threadrun.client.operations",
+        "threadrun.client.reading",
+        "worker.store.scripts",
+    ):
+        monkeypatch.setattr(f"{module}.script_text", noting)
+    return names
+
+
+async def test_a_runs_life_uses_every_script_file_and_no_other(backend, client, store, asked):
+    backend.scripts = Scripts(backend.sync, clock_key=backend.clock_key)
+    beat(backend, "runs@a")
+    due(backend, ("create", "default"))
+    key = await whole_life(client, store, backend.now_ms(), on_done="shop.done")
+    run = await claim_one(store, Stage.FINALIZE)
+    await store.rest(run, 0)
+    await store.told(await claim_one(store, Stage.FINALIZE))
+    await reopen(store, CallAddress(key, 1, 0), "token")
+    await claim_call(store, CallAddress(key, 1, 0), "token")
+    client.cancel(key)
+    trim(backend)
+
+    assert asked == set(ALL)
+
+
+@pytest.mark.parametrize(("name", "package"), ALL)
+def test_every_script_compiles_on_either_redis(backend, name, package):
+    assert backend.sync.script_load(script_text(name, package))
+    assert backend.sync.script_load(script_text(name, package, backend.clock_key))
+
+
+@pytest.mark.parametrize(("name", "package"), ALL)
+def test_every_script_documents_its_keys_and_arguments_on_top(name, package):
+    own = script_text(name, package).removeprefix((ROOT / "threadrun/lua/prelude.lua").read_text() + "\n")
+    head = own.split("\n\n")[0]
+    for word in ("KEYS", "ARGV"):
+        told = re.findall(rf"^--.*\b{word}\b|^--   .*\d", head, re.MULTILINE)
+        used = {int(number) for number in re.findall(rf"{word}\[(\d+)\]", own)}
+        listed = {int(number) for number in re.findall(r"(?<![\w.])(\d+)(?:…)? [a-z'«A-Z]", " ".join(told))}
+        assert used <= listed | {1}
+
+
+@pytest.mark.parametrize(("name", "package"), ALL)
+def test_no_script_decodes_json_or_takes_another_clock_than_the_preludes(name, package):
+    text = script_text(name, package)
+    assert "cjson" not in text
+    assert text.count("'TIME'") == 1
+    assert "os.time" not in text
+
+
+def test_the_clock_is_redis_own_unless_a_test_turns_it(backend):
+    ask = "\nreturn int(now_ms())"
+    seconds, _ = backend.sync.time()
+    assert abs(int(backend.sync.eval(script_text("enqueue").split("-- Accepts")[0] + ask, 0)) / 1000 - seconds) < 5
+    turned = script_text("enqueue", clock_key=backend.clock_key)
+    assert "'TIME'" not in turned
+    assert int(backend.sync.eval(turned.split("-- Accepts")[0] + ask, 0)) == backend.now_ms()
+
+
+def test_a_clock_that_is_not_where_it_was_is_told_instead_of_ignored(monkeypatch):
+    script_text.cache_clear()
+    monkeypatch.setattr(scripts, "_REDIS_CLOCK", "something else")
+    with pytest.raises(RuntimeError, match="_REDIS_CLOCK"):
+        script_text("enqueue", clock_key="clock")
+    assert "now_ms" in script_text("enqueue")
+    script_text.cache_clear()
+
+
+def test_a_script_that_redis_has_forgotten_is_loaded_again(backend, client):
+    client.enqueue("asst", messages="hi")
+    backend.sync.script_flush()
+    client.enqueue("asst", messages="hi")
+    assert len(client.enqueue_many([{"assistant_id": "asst", "messages": "hi"}])) == 1
+
+
+def test_a_script_is_registered_once_a_client(backend):
+    registered = []
+    plain = backend.sync.register_script
+
+    class Counting:
+        def register_script(self, text):
+            registered.append(text)
+            return plain(text)
+
+    own = Scripts(Counting(), clock_key=backend.clock_key)
+    for _ in range(3):
+        own.call("due", [backend.keys.agenda("poll", "default"), backend.keys.wake("poll", "default")], [1000])
+    assert len(registered) == 1

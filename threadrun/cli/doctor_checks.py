@@ -1,0 +1,217 @@
+"""Judge what doctor saw: workers, runs, tools and agendas; each finding ends with its remedy. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from threadrun.cli.calls import worker_name
+from threadrun.cli.screen import ago, brief, count, joined, plain
+from threadrun.client import Survey, WaitsFor, WorkerStats
+from threadrun.client.stats import ALIVE_SECONDS
+from threadrun.health import Finding, Severity
+from threadrun.keys import Keys
+from threadrun.status import CallState, Stage
+
+START_RUNS = "Start one: python -m celery -A worker.app worker -P threads -Q runs"
+START_TOOLS = "Start one: python -m celery -A worker.app worker -P prefork -Q tools"
+
+MAX_NAMED = 5
+"""At most so many runs are named for one kind of trouble."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Hold what one look gave."""
+
+    name: str
+    summary: str
+    """What is so, in a few words."""
+    findings: tuple[Finding, ...] = ()
+
+
+def judge(survey: Survey, keys: Keys) -> tuple[Check, ...]:
+    """Judge everything but the Redis server itself."""
+    return (
+        _workers(survey),
+        _profiles(survey),
+        _tools(survey),
+        _progress(survey),
+        _agendas(survey, keys),
+        _threads(survey, keys),
+    )
+
+
+def _workers(survey: Survey) -> Check:
+    alive = Counter(worker.kind for worker in survey.stats.workers if worker.alive)
+    found: list[Finding] = []
+    if not alive["runs"]:
+        text = f"no worker of queue runs is alive: runs are accepted and nothing carries them. {START_RUNS}"
+        found.append(Finding(Severity.ERROR, "workers.no_runs", text))
+    if not alive["tools"]:
+        found.append(_no_tools_worker(survey))
+    found += [_silent(worker, survey.stats.at) for worker in _silent_workers(survey.stats.workers)]
+    return Check("workers", f"{alive['runs']} runs, {alive['tools']} tools alive", tuple(found))
+
+
+def _no_tools_worker(survey: Survey) -> Finding:
+    waiting = sum(call.state is CallState.PENDING for run in survey.runs for call in run.calls)
+    if waiting:
+        text = f"no tools worker is alive, and {waiting} tool calls wait for one. {START_TOOLS}"
+        return Finding(Severity.ERROR, "workers.no_tools", text)
+    text = f"no tools worker is alive; runs that call a tool will wait for one. {START_TOOLS}"
+    return Finding(Severity.WARNING, "workers.no_tools", text)
+
+
+def _silent_workers(workers: Sequence[WorkerStats]) -> list[WorkerStats]:
+    # A restart under the same node name is another worker id; the dead one is then of no interest.
+    alive = {worker_name(worker.worker_id) for worker in workers if worker.alive}
+    return [one for one in workers if not one.alive and worker_name(one.worker_id) not in alive]
+
+
+def _silent(worker: WorkerStats, now: datetime) -> Finding:
+    text = (
+        f"{worker_name(worker.worker_id)} (pid {worker.pid}) gave no sign for {ago(now - worker.seen_at)} and did "
+        "not say that it stops: it died or is cut off from Redis. See its log, start it again."
+    )
+    return Finding(Severity.WARNING, "workers.silent", text)
+
+
+def _profiles(survey: Survey) -> Check:
+    now = survey.stats.at
+    served = sorted(name for name, at in survey.profiles_seen_at.items() if _fresh(now, at))
+    waiting = Counter(run.profile for run in survey.runs if not run.final and run.profile not in served)
+    found = [_unserved(profile, runs) for profile, runs in waiting.items()]
+    held = Counter((run.profile, run.held) for run in survey.runs if run.held)
+    found += [_held(profile, held_by, runs) for (profile, held_by), runs in held.items()]
+    return Check("profiles", f"served: {joined(served)}", tuple(found))
+
+
+def _unserved(profile: str, runs: int) -> Finding:
+    text = (
+        f"{runs} of the runs looked at are of profile {plain(profile)}, which no living worker serves. Configure "
+        f"THREADRUN_PROFILES__{plain(profile).upper()}__BASE_URL at a runs worker."
+    )
+    return Finding(Severity.ERROR, "profiles.unserved", text)
+
+
+def _held(profile: str, held: str, runs: int) -> Finding:
+    if held == "unauthorized":
+        text = (
+            f"the provider refuses the key of profile {plain(profile)}: {runs} of the runs looked at are held. "
+            f"Correct THREADRUN_PROFILES__{plain(profile).upper()}__API_KEY and restart the runs workers."
+        )
+        return Finding(Severity.ERROR, "profiles.unauthorized", text)
+    text = (
+        f"{runs} of the runs looked at, of profile {plain(profile)}, are held: {plain(held)}. "
+        "See `threadrun show KEY` for what each waits for."
+    )
+    return Finding(Severity.WARNING, "profiles.held", text)
+
+
+def _tools(survey: Survey) -> Check:
+    now = survey.stats.at
+    served = sorted(name for name, at in survey.tools_seen_at.items() if _fresh(now, at))
+    pending = [call for run in survey.runs for call in run.calls if call.state is CallState.PENDING]
+    lacking = Counter((call.tool, call.queue) for call in pending if call.tool not in served)
+    found = [_lacking(tool, queue, calls) for (tool, queue), calls in lacking.items()]
+    known = {tool for tool, _ in lacking}
+    found += [
+        _left(tool, now - at)
+        for tool, at in survey.tools_seen_at.items()
+        if tool not in served and tool not in known
+    ]
+    return Check("tools", f"served: {joined(served)}", tuple(found))
+
+
+def _lacking(tool: str, queue: str, calls: int) -> Finding:
+    text = (
+        f"{calls} calls of {plain(tool)} wait, and no living worker serves it. Start a tools worker that imports its "
+        f"handler (THREADRUN_TOOLS__MODULES) and consumes its queue (-Q {plain(queue)})."
+    )
+    return Finding(Severity.ERROR, "tools.unserved", text)
+
+
+def _left(tool: str, since: timedelta) -> Finding:
+    text = (
+        f"{plain(tool)} was served {ago(since)} ago and no longer is, but runs may still name it. "
+        "Start its tools worker again; if it is gone for good, nothing is to be done: it is forgotten after a day."
+    )
+    return Finding(Severity.WARNING, "tools.left", text)
+
+
+def _progress(survey: Survey) -> Check:
+    agendas = survey.stats.agendas
+    found = []
+    for agenda in agendas:
+        if agenda.stuck:
+            text = (
+                f"{agenda.stuck} runs of profile {plain(agenda.profile)} in stage {agenda.stage} are due for more than "
+                f"a minute, the first for {brief(agenda.oldest_due_seconds)} s. See the runs workers' log; if they are "
+                "busy, start more of them."
+            )
+            found.append(Finding(Severity.ERROR, "runs.stuck", text))
+    total, due = sum(agenda.runs for agenda in agendas), sum(agenda.due for agenda in agendas)
+    return Check("runs", f"{total} open, {due} due", tuple(found))
+
+
+def _agendas(survey: Survey, keys: Keys) -> Check:
+    astray = [run for run in survey.runs if run.agendas != (_home(run),)]
+    found = [_astray(run, keys) for run in astray[:MAX_NAMED]]
+    if len(astray) > MAX_NAMED:
+        text = f"{len(astray) - MAX_NAMED} more runs are astray in the same way. Mend these and look again."
+        found.append(Finding(Severity.ERROR, "agenda.more", text))
+    looked = f"{count(len(survey.runs), 'open run')} looked at"
+    summary = f"{looked}, {len(astray)} astray" if astray else f"{looked}, each in its one agenda"
+    return Check("agenda", summary, tuple(found))
+
+
+def _home(run: WaitsFor) -> Stage:
+    return Stage.FINALIZE if run.tells else run.stage
+
+
+def _astray(run: WaitsFor, keys: Keys) -> Finding:
+    key, profile = plain(run.key), plain(run.profile)
+    wrong = [stage for stage in run.agendas if stage is not _home(run)]
+    steps = [f"redis-cli ZREM {keys.agenda(stage, profile)} {key}" for stage in wrong]
+    if run.final:
+        text = f"run {key} is done, yet still in the agenda of {joined(wrong)}. Mend it: {'; '.join(steps)}"
+        return Finding(Severity.WARNING, "agenda.done", text)
+    if _home(run) not in run.agendas:
+        steps.append(f"redis-cli ZADD {keys.agenda(run.stage, profile)} 0 {key}")
+        text = f"run {key} in stage {run.stage} is not in its agenda, so nobody looks at it."
+    else:
+        text = f"run {key} in stage {run.stage} is also in the agenda of {joined(wrong)}."
+    return Finding(Severity.ERROR, "agenda.astray", f"{text} Mend it: {'; '.join(steps)}")
+
+
+def _threads(survey: Survey, keys: Keys) -> Check:
+    waiting = [run for run in survey.runs if run.stage is Stage.WAITING]
+    found = tuple(_orphaned(run, keys) for run in _first_of_threads(waiting) if _is_orphaned(run))
+    return Check("threads", f"{count(len(waiting), 'run')} looked at in wait for a thread", found)
+
+
+def _first_of_threads(waiting: Sequence[WaitsFor]) -> Iterator[WaitsFor]:
+    return (run for run in waiting if run.runs_ahead == 0)
+
+
+def _is_orphaned(run: WaitsFor) -> bool:
+    held_by_other = run.thread_holder not in {None, run.key}
+    ended = run.thread_holder_stage in {None, Stage.DONE}
+    return run.thread_holder is None or (held_by_other and ended)
+
+
+def _orphaned(run: WaitsFor, keys: Keys) -> Finding:
+    thread = keys.thread(run.profile, run.thread_id or "")
+    holder = f"run {plain(run.thread_holder)}, which has ended" if run.thread_holder else "nobody"
+    text = (
+        f"run {plain(run.key)} waits for thread {plain(run.thread_id)}, which is held by {holder}. Mend it: "
+        f"redis-cli LREM {thread}:waiting 0 {plain(run.key)}; redis-cli SET {thread}:active {plain(run.key)}"
+    )
+    return Finding(Severity.ERROR, "threads.orphaned", text)
+
+
+def _fresh(now: datetime, at: datetime) -> bool:
+    return (now - at).total_seconds() <= ALIVE_SECONDS

@@ -1,0 +1,26 @@
+"""Give outcomes, stages and severities their colours."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from threadrun.health import Severity
+from threadrun.status import Outcome, Stage
+
+_STYLES = {
+    Outcome.COMPLETED: "green",
+    Outcome.INCOMPLETE: "yellow",
+    Outcome.CANCELLED: "yellow",
+    Outcome.FAILED: "red",
+    Outcome.EXPIRED: "red",
+    Outcome.TIMED_OUT: "red",
+    Outcome.REJECTED: "red",
+    Outcome.LOST: "red",
+    Severity.ERROR: "red",
+    Severity.WARNING: "yellow",
+}
+
+
+def styled(state: Outcome | Stage | Severity) -> Text:
+    """Write a state in its colour."""
+    return Text(state.value, _STYLES.get(state, "cyan"))

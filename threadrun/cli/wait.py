@@ -1,0 +1,110 @@
+"""`threadrun wait`: wait until runs are final and tell how each ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from threadrun.cli.content import content_lines
+from threadrun.cli.documents import Document, content_document, usage_document
+from threadrun.cli.exit_codes import ExitCode
+from threadrun.cli.invocation import Invocation
+from threadrun.cli.parameters import Content, Keys, Timeout
+from threadrun.cli.screen import iso, plain, seconds, table
+from threadrun.cli.states import styled
+from threadrun.errors import RunNotFound, ThreadrunError, WaitTimeout
+from threadrun.records import RunRecord
+from threadrun.status import Outcome
+
+_WORST_FIRST = (ExitCode.NOT_FOUND, ExitCode.TIMEOUT, ExitCode.BAD)
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """Say how the wait for one run ended."""
+
+    key: str
+    record: RunRecord | None
+    """The final record; none: it is not there, or was not final in time."""
+    code: ExitCode
+
+
+def wait(at: Invocation, keys: Keys, timeout: Timeout = None, content: Content = False) -> ExitCode:
+    """Wait until all runs are final; exits with 0 only if every one of them completed."""
+    return tell_waited(at, list(wait_for(at, keys, timeout)), content=content)
+
+
+def wait_for(at: Invocation, keys: Sequence[str], timeout_seconds: float | None) -> Iterator[Waited]:
+    """Wait for each run; the time is meant for all of them together. Failures are told at once."""
+    until = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+    for key in dict.fromkeys(keys):
+        left = None if until is None else max(0.0, until - time.monotonic())
+        try:
+            record = at.client.wait(key, left)
+        except (RunNotFound, WaitTimeout) as error:
+            yield Waited(key, None, _told(at, error, timeout_seconds))
+        else:
+            good = record.outcome is Outcome.COMPLETED
+            yield Waited(key, record, ExitCode.OK if good else ExitCode.BAD)
+
+
+def _told(at: Invocation, error: ThreadrunError, timeout_seconds: float | None) -> ExitCode:
+    if not isinstance(error, WaitTimeout):
+        return at.fail(error)
+    text = (
+        f"run {error.run_key} is still in stage {error.stage} after {timeout_seconds:g} s and goes on; "
+        f"see `threadrun show {error.run_key}`."
+    )
+    return at.complain(ExitCode.TIMEOUT, text)
+
+
+def tell_waited(at: Invocation, waited: Sequence[Waited], *, content: bool) -> ExitCode:
+    """Write how the runs ended; gives the exit code that says the worst of it."""
+    if at.json:
+        at.screen.document({"runs": [waited_document(one, content=content) for one in waited]})
+    else:
+        _write(at, [one.record for one in waited if one.record is not None], content=content)
+    codes = {one.code for one in waited}
+    return next((code for code in _WORST_FIRST if code in codes), ExitCode.OK)
+
+
+def waited_document(waited: Waited, *, content: bool) -> Document:
+    """Spell how a wait ended."""
+    record = waited.record
+    if record is None:
+        return {"key": waited.key, "final": False, "found": waited.code is not ExitCode.NOT_FOUND}
+    return {
+        "key": record.key,
+        "final": True,
+        "found": True,
+        "outcome": record.outcome,
+        "status": record.status,
+        "thread_id": record.thread_id,
+        "run_id": record.run_id,
+        "elapsed_seconds": _took(record),
+        "finished_at": iso(record.finished_at),
+        "usage": usage_document(record),
+        **({"content": content_document(record)} if content else {}),
+    }
+
+
+def _took(record: RunRecord) -> float:
+    return round(((record.finished_at or record.created_at) - record.created_at).total_seconds(), 3)
+
+
+def _write(at: Invocation, records: Sequence[RunRecord], *, content: bool) -> None:
+    if not records:
+        return
+    shown = table("KEY", "OUTCOME", "TOOK s", "TOKENS", right=("TOOK s", "TOKENS"))
+    for record in records:
+        outcome = styled(record.outcome) if record.outcome else ""
+        tokens = str(record.usage.total_tokens) if record.usage else "-"
+        shown.add_row(Text(plain(record.key)), outcome, seconds(_took(record)), tokens)
+    at.screen.out.print(shown)
+    if content:
+        for record in records:
+            for line in content_lines(record):
+                at.screen.text(line)

@@ -1,0 +1,59 @@
+"""Check that a caller's values are what JSON can say, before anything is made of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from threadrun.errors import Problem
+
+MAX_DEPTH = 100
+"""How deep values may be nested; also the end of a value that holds itself."""
+
+
+def plain_json(value: Any, path: str, problems: list[Problem], depth: int = 0) -> Any:
+    """Turn mappings into dicts and sequences into lists, and note whatever JSON has no word for.
+
+    Models are left to pydantic. Nothing is raised: `problems` grows, each with its path.
+    """
+    match value:
+        case str():
+            if not _encodable(value):
+                problems.append(Problem(path, "holds half of a surrogate pair, which is no text"))
+        case float() if not math.isfinite(value):
+            problems.append(Problem(path, "is not a finite number"))
+        case None | bool() | int() | float() | BaseModel():
+            pass
+        case Mapping() | Sequence() if depth >= MAX_DEPTH:
+            problems.append(Problem(path, f"is nested more than {MAX_DEPTH} deep"))
+        case Mapping():
+            return {
+                _name(key, path, problems): plain_json(item, _inside(path, key), problems, depth + 1)
+                for key, item in value.items()
+            }
+        case Sequence() if not isinstance(value, bytes | bytearray | memoryview):
+            return [plain_json(item, _inside(path, at), problems, depth + 1) for at, item in enumerate(value)]
+        case _:
+            problems.append(Problem(path, f"{type(value).__name__} is not a JSON type"))
+    return value
+
+
+def _name(key: Any, path: str, problems: list[Problem]) -> Any:
+    if not isinstance(key, str) or not _encodable(key):
+        problems.append(Problem(path, f"has a name of type {type(key).__name__}; names are texts"))
+    return key
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _inside(path: str, name: object) -> str:
+    return f"{path}.{name}" if path else str(name)

@@ -1,0 +1,62 @@
+"""Look into a run server that is another process, over its `/_control` paths."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from threadrun.testing.effects import Effect
+from threadrun.testing.objects import JsonObject
+
+
+class RunServerControl:
+    """Ask a run server what it was asked, without leaving an effect."""
+
+    def __init__(self, url: str) -> None:
+        """Take the server's own URL, or the base URL of its API."""
+        # No proxy of the surroundings: the server listens on this machine.
+        self._http = httpx.Client(base_url=httpx.URL(url).copy_with(path="/"), trust_env=False)
+
+    def effects(self, name: str | None = None, *, run_key: str | None = None, after: int = 0) -> list[Effect]:
+        """Give what its requests did, oldest first.
+
+        Args:
+            name: Only effects of this name, such as `run.created`.
+            run_key: Only effects on this run, or on the thread that was made for it.
+            after: Only effects with a higher number.
+
+        Raises:
+            httpx.HTTPError: The server does not answer.
+        """
+        found: list[Effect] = []
+        more = True
+        while more:
+            page = self._get("/_control/log", after=found[-1].number if found else after)
+            found += [Effect(**item) for item in page["data"]]
+            more = page["has_more"]
+        return [e for e in found if name in (None, e.effect) and run_key in (None, e.threadrun_key)]
+
+    def run(self, run_id: str) -> JsonObject:
+        """Give a run as a GET would.
+
+        Raises:
+            httpx.HTTPError: The server does not answer, or has no such run.
+        """
+        run: JsonObject = self._get(f"/_control/runs/{run_id}")["run"]
+        return run
+
+    def transitions(self, run_id: str) -> list[tuple[float, str]]:
+        """Give every status of a run and when it came, in unix seconds.
+
+        Raises:
+            httpx.HTTPError: The server does not answer, or has no such run.
+        """
+        return [(at, status) for at, status in self._get(f"/_control/runs/{run_id}")["transitions"]]
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    def _get(self, path: str, **query: int) -> Any:
+        return self._http.get(path, params=query).raise_for_status().json()
