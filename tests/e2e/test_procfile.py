@@ -84,7 +84,17 @@ def test_a_run_from_a_second_process_completes_and_flower_shows_its_tasks(
     stack: LocalStack, flower_url: str
 ) -> None:
     text = 'call add {"a": 20, "b": 22}\nsay A secret number is $1.'
-    command = [sys.executable, "-m", "threadrun.cli", "enqueue", "asst_demo", "--message", text, "--tool", "add"]
+    command = [
+        sys.executable,
+        "-m",
+        "threadrun.cli",
+        "enqueue",
+        "asst_demo",
+        "--message",
+        text,
+        "--tool",
+        "add",
+    ]
     command += ["--key", "from-a-shell", "--wait", "--timeout", "30"]
 
     done = subprocess.run(command, env=stack.env, capture_output=True, text=True, timeout=60, check=False)

@@ -20,7 +20,9 @@ from threadrun.redis_urls import RedisAddress
 from threadrun.testing import LocalStack, call_tool
 
 ROOT = Path(__file__).parents[2]
-FIRST, TOOL, WEB_APP, CELERY = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
+FIRST, TOOL, WEB_APP, CELERY = re.findall(
+    r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S
+)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,9 @@ def test_the_first_program_prints_the_sum(tmp_path: Path) -> None:
     env = {**os.environ, "PYTHONPATH": str(tmp_path)}
     command = [sys.executable, str(tmp_path / "hello.py")]
 
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False
+    )
 
     assert done.returncode == 0, done.stderr
     assert re.fullmatch(r"completed \| The sum is 5\. \| \d+ tokens\n", done.stdout)

@@ -45,4 +45,4 @@ def _call(call: ToolCallRecord) -> Iterator[Text]:
 def _part(title: str, text: str | None) -> Iterator[Text]:
     if text:
         yield Text(f"\n{title}", "bold")
-        yield Text(plain(text, lines=True))
+        yield Text(plain(text.strip("\n"), lines=True))

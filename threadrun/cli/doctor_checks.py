@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from threadrun.cli.calls import worker_name
 from threadrun.cli.screen import ago, brief, count, joined, plain
@@ -59,7 +59,7 @@ def _workers(survey: Survey) -> Check:
 def _no_tools_worker(survey: Survey) -> Finding:
     waiting = sum(call.state is CallState.PENDING for run in survey.runs for call in run.calls)
     if waiting:
-        text = f"no tools worker is alive, and {waiting} tool calls wait for one. {START_TOOLS}"
+        text = f"no tools worker is alive, with {count(waiting, 'tool call')} waiting for one. {START_TOOLS}"
         return Finding(Severity.ERROR, "workers.no_tools", text)
     text = f"no tools worker is alive; runs that call a tool will wait for one. {START_TOOLS}"
     return Finding(Severity.WARNING, "workers.no_tools", text)
@@ -117,27 +117,24 @@ def _tools(survey: Survey) -> Check:
     pending = [call for run in survey.runs for call in run.calls if call.state is CallState.PENDING]
     lacking = Counter((call.tool, call.queue) for call in pending if call.tool not in served)
     found = [_lacking(tool, queue, calls) for (tool, queue), calls in lacking.items()]
-    known = {tool for tool, _ in lacking}
-    found += [
-        _left(tool, now - at)
-        for tool, at in survey.tools_seen_at.items()
-        if tool not in served and tool not in known
-    ]
+    left = sorted(set(survey.tools_seen_at) - set(served) - {tool for tool, _ in lacking})
+    if left:
+        found.append(_left(left))
     return Check("tools", f"served: {joined(served)}", tuple(found))
 
 
 def _lacking(tool: str, queue: str, calls: int) -> Finding:
     text = (
-        f"{calls} calls of {plain(tool)} wait, and no living worker serves it. Start a tools worker that imports its "
-        f"handler (THREADRUN_TOOLS__MODULES) and consumes its queue (-Q {plain(queue)})."
+        f"{count(calls, 'call')} of {plain(tool)} waiting, and no living worker serves it. Start a tools worker that "
+        f"imports its handler (THREADRUN_TOOLS__MODULES) and consumes its queue (-Q {plain(queue)})."
     )
     return Finding(Severity.ERROR, "tools.unserved", text)
 
 
-def _left(tool: str, since: timedelta) -> Finding:
+def _left(tools: Sequence[str]) -> Finding:
     text = (
-        f"{plain(tool)} was served {ago(since)} ago and no longer is, but runs may still name it. "
-        "Start its tools worker again; if it is gone for good, nothing is to be done: it is forgotten after a day."
+        f"served within the last day, but by no living worker: {joined(tools)}. Runs may still name them, and their "
+        "calls would wait. Start their tools worker again; names that are gone for good are forgotten after a day."
     )
     return Finding(Severity.WARNING, "tools.left", text)
 
@@ -190,7 +187,7 @@ def _astray(run: WaitsFor, keys: Keys) -> Finding:
 def _threads(survey: Survey, keys: Keys) -> Check:
     waiting = [run for run in survey.runs if run.stage is Stage.WAITING]
     found = tuple(_orphaned(run, keys) for run in _first_of_threads(waiting) if _is_orphaned(run))
-    return Check("threads", f"{count(len(waiting), 'run')} looked at in wait for a thread", found)
+    return Check("threads", f"{count(len(waiting), 'waiting run')} looked at", found)
 
 
 def _first_of_threads(waiting: Sequence[WaitsFor]) -> Iterator[WaitsFor]:

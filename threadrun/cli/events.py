@@ -22,7 +22,7 @@ _Follow = Annotated[
     typer.Option("--follow", "-f", help="Go on until the run is final; as JSON, one document a line."),
 ]
 
-HEAD_WIDTH = 44
+HEAD_WIDTH = 42
 """In which column an event's data begin."""
 
 

@@ -54,6 +54,14 @@ _OPTIONS = {
     "tools": "--tool",
     "deadline_seconds": "--deadline",
     "redis_url": "--redis-url (THREADRUN_REDIS_URL)",
+    "metadata": "--metadata",
+    "profile": "--profile",
+    "instructions": "--instructions",
+    "additional_instructions": "--additional-instructions",
+    "model": "--model",
+    "on_done": "--on-done",
+    "limit": "--limit",
+    "status": "--status",
     "sentinel_master": "THREADRUN_REDIS_SENTINEL_MASTER",
 }
 """Where a problem's path comes from a word of the command line that is spelt differently."""
@@ -172,6 +180,12 @@ def _told(error: ThreadrunError, where: str) -> Sequence[str]:
     if isinstance(error, StoreUnavailable):
         advice = "Start it, or correct --redis-url (THREADRUN_REDIS_URL)."
         return [f"Redis at {where} cannot be used: {error.reason.rstrip('.')}.", advice]
+    if isinstance(error, IdempotencyConflict):
+        advice = "Use another --key, or repeat the first request unchanged to get its run."
+        return [f"Run key {error.run_key} already stands for another request. {advice}"]
+    if isinstance(error, ThreadBusy):
+        advice = "Wait for it, cancel it, or enqueue without --reject to run afterwards."
+        return [f"Thread {error.thread_id} already has the active run {error.active_run_key}. {advice}"]
     return str(error).splitlines()
 
 

@@ -78,7 +78,8 @@ def timeline(record: RunRecord, now: datetime) -> tuple[Row, ...]:
         end = spell.end or max(now, spell.start)
         label = f"tools {spell.round}" if spell.stage is Stage.TOOLS and rounds > 1 else spell.stage.value
         is_open = spell.end is None
-        rows.append(Row(label, spell.stage, (Span(spell.start, end),), is_open, remarks=tuple(spell.remarks)))
+        span = Span(spell.start, end, working=spell.stage is not Stage.WAITING)
+        rows.append(Row(label, spell.stage, (span,), is_open, remarks=tuple(spell.remarks)))
         if spell.stage is Stage.TOOLS:
             calls = call_spells(record, spell.round, spell.start, end, goes_on=is_open)
             rows += [_call_row(call) for call in calls]

@@ -67,6 +67,9 @@ def tell_waited(at: Invocation, waited: Sequence[Waited], *, content: bool) -> E
         at.screen.document({"runs": [waited_document(one, content=content) for one in waited]})
     else:
         _write(at, [one.record for one in waited if one.record is not None], content=content)
+        bad = [one.key for one in waited if one.code is ExitCode.BAD]
+        if bad:
+            at.screen.note(f"Not completed: see `threadrun show {bad[0]}`.")
     codes = {one.code for one in waited}
     return next((code for code in _WORST_FIRST if code in codes), ExitCode.OK)
 

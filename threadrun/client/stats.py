@@ -60,7 +60,7 @@ class Stats:
     agendas: tuple[AgendaStats, ...]
     workers: tuple[WorkerStats, ...]
     tools: tuple[str, ...]
-    """Served tools."""
+    """Tools that a living worker serves."""
 
 
 def stats(keys: Keys) -> Operation[Stats]:
@@ -75,14 +75,15 @@ def stats(keys: Keys) -> Operation[Stats]:
     shown = tuple(
         _worker(name, seen, row, now_ms) for (name, seen), row in zip(workers, details, strict=True)
     )
-    return Stats(utc(now_ms), tuple(a for a in agendas if a.runs), shown, tuple(sorted(tools)))
+    served = sorted(tool for tool, seen in tools if _is_alive(seen, now_ms))
+    return Stats(utc(now_ms), tuple(a for a in agendas if a.runs), shown, tuple(served))
 
 
 def _heads(client: Any, keys: Keys) -> Any:
     pipe = client.pipeline(transaction=False)
     pipe.zrange(keys.profiles(), 0, -1)
     pipe.zrange(keys.workers(), 0, -1, withscores=True)
-    pipe.hkeys(keys.tools())
+    pipe.zrange(keys.tools_seen(), 0, -1, withscores=True)
     pipe.time()
     return pipe.execute()
 
@@ -113,5 +114,9 @@ def _agenda(pair: tuple[str, Stage], counts: Sequence[Any], now_ms: int) -> Agen
 
 def _worker(worker_id: str, seen_ms: float, row: Sequence[str | None], now_ms: int) -> WorkerStats:
     kind, host, pid = row
-    alive = now_ms - seen_ms <= ALIVE_SECONDS * 1000
+    alive = _is_alive(seen_ms, now_ms)
     return WorkerStats(worker_id, kind or "", host or "", int(pid or 0), utc(int(seen_ms)), alive)
+
+
+def _is_alive(seen_ms: float, now_ms: int) -> bool:
+    return now_ms - seen_ms <= ALIVE_SECONDS * 1000

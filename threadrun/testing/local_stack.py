@@ -179,7 +179,9 @@ class LocalStack:
 
     def _launch(self, kind: str) -> int:
         index = len(self._processes.get(kind, ()))
-        self._add(kind, procfile_command(self._checkout, kind, f"{kind}{index}@%h"), self.env)
+        # A killed worker leaves temporary files behind; here they go with the folder.
+        env = {**self.env, "TMPDIR": str(self.folder)}
+        self._add(kind, procfile_command(self._checkout, kind, f"{kind}{index}@%h"), env)
         return index
 
     def _add(self, kind: str, command: Sequence[str], env: Mapping[str, str]) -> GuardedProcess:

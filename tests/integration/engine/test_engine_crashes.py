@@ -1,0 +1,187 @@
+"""A process that dies anywhere: another one carries on, and nothing happens twice."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from tests.integration.backend import Backend, real
+from tests.integration.engine.house import Died, House
+from tests.integration.engine.scripted_provider import ScriptedProvider
+from threadrun.records import RunRecord
+from threadrun.status import CallState, Outcome, Stage
+
+
+@pytest.fixture
+def fateful(redis_url, monkeypatch) -> Callable[..., House]:
+    """Build houses one after the other, each in a Redis of its own making; every provider request is a step."""
+
+    def build(*die_at: int) -> House:
+        house = House(real(redis_url), ScriptedProvider(["add"]))
+        monkeypatch.setattr("worker.redis_clock.time", house.monotonic_module())
+        house.doom(*die_at)
+
+        async def step(operation: str, when: str) -> None:
+            house.fate.step(f"{operation} {when}")
+
+        house.provider.hook = step
+        return house
+
+    return build
+
+
+async def life(house: House) -> RunRecord:
+    """Carry one run with one tool to its end, whatever dies."""
+    try:
+        key = house.enqueue(on_done="shop.done")
+        await house.carry()
+        return house.record(key)
+    finally:
+        await house.backend.aclose()
+        house.backend.sync.flushdb()
+        house.backend.sync.close()
+
+
+def faults(house: House, record: RunRecord) -> list[str]:
+    """List what must not be, for any way of dying."""
+    seqs = [event.seq for event in record.transitions]
+    told = [message.kwargs["outcome"] for message in house.outbox.sent if message.task == "shop.done"]
+    must = {
+        "completed": record.outcome is Outcome.COMPLETED,
+        "whole": record.missing == (),
+        "one run": len(house.provider.runs) == 1,
+        "one submit accepted": len(house.provider.submitted) == 1,
+        "handler entered once": len(house.entered) == 1,
+        "its output was sent": [o.output for o in house.provider.submitted[0]] == ["out1.0"],
+        "call submitted": [call.state for call in record.tool_calls] == [CallState.SUBMITTED],
+        "gapless": seqs == list(range(1, len(seqs) + 1)),
+        "last event": record.transitions[-1].type == "run.finished",
+        "told": set(told) == {"completed"},
+    }
+    return [name for name, good in must.items() if not good]
+
+
+async def test_wherever_the_engine_dies_there_is_one_run_one_submit_and_one_entry(fateful):
+    whole = fateful()
+    record = await life(whole)
+    assert faults(whole, record) == []
+    steps = whole.fate.steps
+    assert len(steps) > 35
+
+    wrong = {}
+    for at in range(1, len(steps) + 1):
+        house = fateful(at)
+        if found := faults(house, await life(house)):
+            wrong[f"{at} {steps[at - 1]}"] = found
+    assert wrong == {}
+
+
+async def test_the_same_holds_when_it_dies_twice(fateful):
+    chance = random.Random(7)
+    wrong = {}
+    for _ in range(60):
+        first = chance.randint(1, 38)
+        at = (first, first + chance.randint(1, 15))
+        house = fateful(*at)
+        if found := faults(house, await life(house)):
+            wrong[at] = found
+    assert wrong == {}
+
+
+async def test_a_holder_that_comes_too_late_leaves_its_fact_behind_for_the_next(new_house):
+    house = new_house()
+    key = house.enqueue(thread_id="thread_x")
+    answered, stalled = asyncio.Event(), asyncio.Event()
+
+    async def stall(operation: str, when: str) -> None:
+        if (operation, when) == ("create_run", "after"):
+            stalled.set()
+            await answered.wait()
+
+    house.provider.hook = stall
+    late = asyncio.create_task(house.serve(Stage.CREATE))
+    await stalled.wait()
+    house.turn(20)
+    other = house.engine(store=house.new_store())
+
+    async def search_is_slow(operation: str, when: str) -> None:
+        if operation == "list_runs" and when == "before":
+            answered.set()
+            await late
+
+    house.provider.hook = search_is_slow
+    await house.serve(Stage.CREATE, other)
+    await house.carry()
+
+    assert house.events(key).count("run.created") == 1
+    assert house.record(key).outcome is Outcome.COMPLETED
+    assert len(house.provider.runs) == 1
+
+
+async def test_a_fact_of_a_late_holder_is_used_without_searching(new_house):
+    house = new_house()
+    key = house.enqueue(thread_id="thread_x")
+    go_on, stalled = asyncio.Event(), asyncio.Event()
+
+    async def stall(operation: str, when: str) -> None:
+        if (operation, when) == ("create_run", "after"):
+            stalled.set()
+            await go_on.wait()
+
+    house.provider.hook = stall
+    late = asyncio.create_task(house.serve(Stage.CREATE))
+    await stalled.wait()
+    house.turn(20)
+    (claimed,) = (await house.store.claim(Stage.CREATE, "default", 1, 20_000)).runs
+    go_on.set()
+    await late
+
+    assert house.record(key).run_id == "run_1"
+    assert not (await house.store.rest(claimed, 60_000)) or house.due()[Stage.CREATE] <= 0
+    await house.carry()
+    assert "list_runs" not in house.provider.requests
+    assert house.record(key).outcome is Outcome.COMPLETED
+
+
+async def test_a_redis_that_fails_after_the_post_costs_a_lease_and_the_run_is_found_again(new_house):
+    house = new_house()
+    key = house.enqueue(thread_id="thread_x")
+    commit = house.store.commit
+
+    async def failing(run, write):
+        if write.changes.facts:
+            raise RedisConnectionError("gone")
+        return await commit(run, write)
+
+    house.store.commit = failing
+    served = await house.serve(Stage.CREATE)
+    assert (served.claimed, served.failed) == (1, 1)
+    assert house.record(key).run_id is None
+
+    house.store.commit = commit
+    await house.carry()
+    assert "run.adopted" in house.events(key)
+    assert len(house.provider.runs) == 1
+
+
+async def test_a_life_that_ends_in_the_test_ends_everywhere(fateful):
+    """The simulation itself: a death leaves the claim standing and is not caught by the engine."""
+    house = fateful(1)
+    house.enqueue()
+    with pytest.raises(Died):
+        await house.serve(Stage.CREATE)
+
+    assert house.due()[Stage.CREATE] == 20
+    await house.backend.aclose()
+    house.backend.sync.flushdb()
+    house.backend.sync.close()
+
+
+def test_the_backend_is_a_real_redis(redis_url):
+    backend: Backend = real(redis_url)
+    assert backend.sync.info("server")["redis_version"]
+    backend.sync.close()
