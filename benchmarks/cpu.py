@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 
-import psutil
+import psutil  # type: ignore[import-untyped]  # its annotations are a package of their own
 
 
 def cpu_seconds(pid: int) -> float:

@@ -73,7 +73,7 @@ def measure(contender: Contender, plans: Sequence[Plan], warm_up: Sequence[Plan]
 
 
 def _carry(started: Started, plans: Sequence[Plan]) -> list[Ended]:
-    ended = started.driver.carry(started.stack.server_url, plans)
+    ended = started.driver.carry(plans)
     for one, plan in zip(ended, plans, strict=True):
         if one.text != plan.answer:
             raise RuntimeError(f"{one.run_id or 'a run'} answered {one.text!r} instead of {plan.answer!r}")

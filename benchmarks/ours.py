@@ -10,15 +10,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
 
 from benchmarks.contender import Started
-from benchmarks.driver import Driver, Ended, serve
+from benchmarks.driver import ROOT, Driver, Ended, serve
 from benchmarks.workload import TOOL, Plan
 from threadrun import RunClient, RunHandle
 from threadrun.testing import LocalStack
-
-ROOT = Path(__file__).resolve().parents[1]
 
 END_SECONDS = 120.0
 """How long a run may take; far longer than any of the workload."""
@@ -37,7 +35,7 @@ class Ours:
         """Start Redis, run server, both workers and the enqueuing process."""
         with (
             LocalStack(["benchmarks.handlers"], checkout=ROOT, env=self.env) as stack,
-            Driver("benchmarks.ours", stack.env) as driver,
+            Driver("benchmarks.ours", stack.server_url, stack.env) as driver,
         ):
             pids = {
                 "redis": stack.redis.pid,
@@ -48,14 +46,11 @@ class Ours:
             yield Started(stack, driver, pids)
 
 
-def carry(_server_url: str, plans: Sequence[Plan]) -> list[Ended]:
-    """Enqueue each run at its time, then read all records; the workers know the server."""
-    client = RunClient.from_env()
+def carry(client: RunClient, plans: Sequence[Plan]) -> list[Ended]:
+    """Enqueue each run at its time, then read each record once it is final."""
     start = time.monotonic()
     enqueued = [_enqueue(client, start, plan) for plan in plans]
-    ended = [_read(handle, began_at) for handle, began_at in enqueued]
-    client.close()
-    return ended
+    return [_read(handle, began_at) for handle, began_at in enqueued]
 
 
 def _enqueue(client: RunClient, start: float, plan: Plan) -> tuple[RunHandle, float]:
@@ -71,4 +66,5 @@ def _read(handle: RunHandle, began_at: float) -> Ended:
 
 
 if __name__ == "__main__":
-    serve(carry)
+    # The workers know the server; this process knows only Redis.
+    serve(partial(carry, RunClient.from_env()))

@@ -48,7 +48,7 @@ class Plan:
 
 def plans(workload: Workload) -> tuple[Plan, ...]:
     """Make the runs of a workload, by their arrival."""
-    random = Random(workload.seed)  # noqa: S311 # durations, no secrets
+    random = Random(workload.seed)
     return tuple(_plan(at, random, workload) for at in _arrivals(random, workload))
 
 

@@ -75,7 +75,7 @@ def stock(article: str) -> int:
     raise LookupError(f"the warehouse has no table for {article}")  # the model is told a reference, not this
 
 
-@tool(retries=1)
+@tool(idempotent=True, retries=1)
 def track(context: ToolContext, order: str) -> str:
     """Tell where an order is."""
     if context.attempt == 1:

@@ -105,9 +105,10 @@ class RunSummary:
     """Show a run in a list."""
 
     key: str
-    stage: Stage
-    status: RunStatus | None
-    outcome: Outcome | None
+    stage: Stage | str
+    """Where we are with it; text if a newer threadrun has a stage that this one does not know."""
+    status: RunStatus | str | None
+    outcome: Outcome | str | None
     profile: str
     thread_id: str | None
     run_id: str | None

@@ -72,10 +72,7 @@ class Engine:
     async def _advance(self, run: RunView, clock: RedisClock) -> bool:
         advance = Advance(self._desk, run, clock)
         try:
-            await advance.carry()
-        except asyncio.CancelledError:
-            log.info("run.handed_back", run_key=run.key, stage=run.stage.value)
-            await advance.hand_back()
+            await self._carry(advance, run)
         except (RedisError, OSError) as error:
             log.warning(
                 "run.left_to_lease", run_key=run.key, stage=run.stage.value, error=type(error).__name__
@@ -90,12 +87,20 @@ class Engine:
                 self._under_way.discard(task)
         return True
 
+    async def _carry(self, advance: Advance, run: RunView) -> None:
+        try:
+            await advance.carry()
+        except asyncio.CancelledError:
+            await advance.hand_back()
+            log.info("run.handed_back", run_key=run.key, stage=run.stage.value)
+
     def drain(self) -> None:
         """Claim nothing more."""
         self._draining = True
 
     async def hand_back_all(self) -> None:
         """Interrupt what is under way; each run becomes due at once for another worker."""
+        await asyncio.sleep(0)  # one that was cancelled before its first step could not hand back
         tasks = list(self._under_way)
         for task in tasks:
             task.cancel()

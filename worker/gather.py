@@ -10,6 +10,7 @@ from threadrun.models import Message, Page, Run, RunStep, Usage
 from worker.decide.seen import Gathered
 from worker.lease import BeforeRequest
 from worker.providers.base import No, Provider, Refusal, Reply, Yes
+from worker.replies import written_by
 from worker.view import RunView
 
 T = TypeVar("T", RunStep, Message)
@@ -113,7 +114,7 @@ async def gather(
     return Gathering(
         run=again,
         steps=steps,
-        messages=messages,
+        messages=written_by(run_id, messages, steps),
         missing=tuple(reader.missing),
         refused=bool(reader.missing) and reader.refusals == len(reader.missing),
         usage=usage,

@@ -22,6 +22,7 @@ from threadrun.tools import Tool, ToolContext, ToolRegistry, ToolResult, ToolRes
 from threadrun.tools.failures import timed_out
 from worker.alarm import alarm_after
 from worker.decide.decision import Event
+from worker.lost_child import LostChild
 from worker.redis_clock import RedisClock
 from worker.store.ledger import CallAddress, CallClaim, CallResult, Ledger, call_claim, row_field
 from worker.store.scripts import Scripts
@@ -57,6 +58,7 @@ class HandlerRuntime:
         self._worker_id = worker_id
         self._registry = registry
         self._ledger = Ledger(keys, Scripts(redis))
+        self._lost_child = LostChild(redis, keys, worker_id)
         self._runner = asyncio.Runner()
 
     def execute(self, at: CallAddress) -> str:
@@ -78,6 +80,10 @@ class HandlerRuntime:
             log.info(
                 "tool.not_claimed", run_key=at.run_key, tool=tool.name, verdict=claim.verdict, index=at.index
             )
+            if claim.verdict == "taken":
+                # Celery gives the message of a child that died before it was heard of to the next child, and
+                # reports no failure.
+                self._lost_child.settle_if_gone(at)
             return claim.verdict
         result = self._run(at, tool, row, claim)
         return self._conclude(at, tool, row, claim, token, result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any
 
@@ -46,6 +47,14 @@ class LostChild:
                     return "left"
                 time.sleep(1)
 
+    def settle_if_gone(self, at: CallAddress) -> str:
+        """Report the call if a child of this worker claimed it that is no more; for another child to ask."""
+        names = [row_field(at.round, at.index, name) for name in ("worker", "pid")]
+        worker, pid = self._redis.hmget(self._keys.calls(at.run_key), names)
+        if worker != self._worker_id or not pid or _lives(int(pid)):
+            return "not_ours"
+        return self.settle(at, timed_out=False)
+
     def _settle(self, at: CallAddress, timed_out: bool) -> str:
         names = [row_field(at.round, at.index, name) for name in ROW_FIELDS]
         values: Any = self._redis.hmget(self._keys.calls(at.run_key), names)
@@ -71,3 +80,13 @@ class LostChild:
             return "not_ours"
         log.warning("tool.reopened", run_key=at.run_key, **data)
         return "reopened"
+
+
+def _lives(pid: int) -> bool:
+    if pid == os.getpid():  # whoever asks has claimed nothing: an earlier child had the same id
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -10,13 +10,14 @@ import os
 import socket
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 import structlog
 from celery import Celery
 
+from config.celery_settings import RUNS_QUEUE
 from config.settings import Settings
 from threadrun.client import RunClient
 from threadrun.keys import Keys
@@ -60,11 +61,13 @@ class Identity:
 
     worker_id: str
     kind: str
+    queues: Sequence[str]
 
     def about(self) -> dict[str, str]:
         """Describe it for the list of workers."""
         return {
             "kind": self.kind,
+            "queues": ",".join(sorted(self.queues)),
             "host": socket.gethostname(),
             "pid": str(os.getpid()),
             "version": threadrun_version(),
@@ -87,7 +90,7 @@ class RunsRuntime:
         self._providers: dict[str, Provider] = {}
         self._engines: dict[str, Engine] = {}
         profiles = list(settings.require_profiles())
-        self.identity = Identity(new_worker_id(nodename), "runs")
+        self.identity = Identity(new_worker_id(nodename), "runs", (RUNS_QUEUE,))
         served = ServedByWorker(self.identity.worker_id, self.identity.about(), profiles=profiles)
         self._heartbeat = Heartbeat(self._redis, self._keys, served, self._observer, engine.heartbeat_seconds)
         self._tick = Tick(
@@ -172,11 +175,13 @@ class RunsRuntime:
 class ToolsRuntime:
     """Vouch for the children that run handlers, and publish the catalogue; lives in the parent."""
 
-    def __init__(self, settings: Settings, nodename: str, registry: ToolRegistry) -> None:
+    def __init__(
+        self, settings: Settings, nodename: str, registry: ToolRegistry, queues: Sequence[str]
+    ) -> None:
         engine = settings.engine
         self.keys = Keys(settings.key_prefix)
         self.redis = redis_client(settings)
-        self.identity = Identity(new_worker_id(nodename), "tools")
+        self.identity = Identity(new_worker_id(nodename), "tools", queues)
         entries = {tool.name: tool.catalogue_entry() for tool in registry}
         served = ServedByWorker(self.identity.worker_id, self.identity.about(), tools=entries)
         observer = Observer(engine.heartbeat_seconds, engine.dead_after_seconds)

@@ -76,7 +76,9 @@ class ToolsStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no
         check_start(worker, settings)
         registry = ToolRegistry.load(settings.tools.modules)
         check_queues(registry, worker.app.amqp.queues.consume_from)
-        process.tools = ToolsRuntime(settings, worker.hostname, registry)
+        process.tools = ToolsRuntime(
+            settings, worker.hostname, registry, list(worker.app.amqp.queues.consume_from)
+        )
         signals.worker_process_init.connect(_ignore_stop_signals, weak=False)
         signals.task_failure.connect(_child_lost, weak=False)
         signals.worker_shutdown.connect(self._stop, weak=False)

@@ -55,6 +55,8 @@ class Progress:
     """The last status that we do not know."""
     looked_ms: int = 0
     """The last look at the provider while tools run."""
+    left_ms: int = 0
+    """When such a look first showed the run at work again, though we submitted nothing; 0: it did not."""
     signature: str = ""
     """Fingerprint of the calls of the present or last round."""
     submitted_ms: int = 0

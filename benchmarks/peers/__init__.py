@@ -22,7 +22,10 @@ class Peer:
     @contextmanager
     def start(self) -> Iterator[Started]:
         """Start a run server and the peer's process."""
-        with LocalStack(runs_workers=0, tools_workers=0) as stack, Driver(self.module) as driver:
+        with (
+            LocalStack(runs_workers=0, tools_workers=0) as stack,
+            Driver(self.module, stack.server_url) as driver,
+        ):
             yield Started(stack, driver, {"process": driver.pid})
 
 

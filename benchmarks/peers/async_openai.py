@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 import warnings
 from collections.abc import Sequence
@@ -34,15 +35,10 @@ LOOKUP: AssistantToolParam = {
 }
 
 
-def carry(server_url: str, plans: Sequence[Plan]) -> list[Ended]:
-    """Carry all runs on one loop."""
-    return asyncio.run(_carry_all(server_url, plans))
-
-
-async def _carry_all(server_url: str, plans: Sequence[Plan]) -> list[Ended]:
+async def carry(client: AsyncOpenAI, plans: Sequence[Plan]) -> list[Ended]:
+    """Carry all runs on one loop, each begun at its time."""
     start = asyncio.get_running_loop().time()
-    async with AsyncOpenAI(base_url=server_url, api_key="local") as client:
-        return await asyncio.gather(*(_carry_one(client, start, plan) for plan in plans))
+    return await asyncio.gather(*(_carry_one(client, start, plan) for plan in plans))
 
 
 async def _carry_one(client: AsyncOpenAI, start: float, plan: Plan) -> Ended:
@@ -71,6 +67,14 @@ def _outputs(run: Run) -> list[ToolOutput]:
     ]
 
 
-if __name__ == "__main__":
+def main(server_url: str) -> None:
+    """Serve with one client on one loop, as a service would that lives for long."""
     warnings.simplefilter("ignore", DeprecationWarning)  # the client calls all of this API deprecated
-    serve(carry)
+    client = AsyncOpenAI(base_url=server_url, api_key="local")
+    with asyncio.Runner() as runner:
+        serve(lambda plans: runner.run(carry(client, plans)))
+        runner.run(client.close())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

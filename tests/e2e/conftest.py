@@ -22,7 +22,8 @@ def effects_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("effects") / "effects.txt"
 
 
-@pytest.fixture(scope="session")
+# Of the package, not the session: its idle workers would slow the tests that come after.
+@pytest.fixture(scope="package")
 def stack(effects_file: Path) -> Iterator[LocalStack]:
     env = {"E2E_EFFECTS_FILE": str(effects_file)}
     with LocalStack(["handlers"], checkout=ROOT, paths=[HERE], env=env) as started:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -63,6 +64,8 @@ def flower_url(stack: LocalStack) -> Iterator[str]:
         assert honcho.stop(60) in {0, 128 + signal.SIGTERM}
         assert {worker.alive for worker in stack.client.stats().workers} == set()
     finally:
+        with suppress(TimeoutError):
+            honcho.stop(60)  # its processes have groups of their own: only honcho can end them
         honcho.close()
 
 

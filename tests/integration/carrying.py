@@ -21,7 +21,9 @@ RETENTION_MS = 604_800_000
 _ops = itertools.count(1)
 
 
-async def claimed(store: RunStore, stage: Stage, *, limit: int = 100, profile: str = "default") -> list[RunView]:
+async def claimed(
+    store: RunStore, stage: Stage, *, limit: int = 100, profile: str = "default"
+) -> list[RunView]:
     return list((await store.claim(stage, profile, limit, LEASE_MS)).runs)
 
 
@@ -43,13 +45,17 @@ def commit(
     **changes: Any,
 ) -> Commit:
     return Commit(
-        stage, delay_ms, Changes(run.progress, **changes), keep_lease, op or f"op{next(_ops)}", polls, requests
+        stage,
+        delay_ms,
+        Changes(run.progress, **changes),
+        keep_lease,
+        op or f"op{next(_ops)}",
+        polls,
+        requests,
     )
 
 
-async def move(
-    store: RunStore, run: RunView, /, stage: Stage, delay_ms: int = 0, **options: Any
-) -> Written:
+async def move(store: RunStore, run: RunView, /, stage: Stage, delay_ms: int = 0, **options: Any) -> Written:
     return await store.commit(run, commit(run, stage, delay_ms, **options))
 
 

@@ -26,9 +26,7 @@ def _a_redis_server_on_the_path() -> None:
 
 
 @pytest.fixture(scope="session")
-def redis_url(
-    tmp_path_factory: pytest.TempPathFactory, _a_redis_server_on_the_path: None
-) -> Iterator[str]:
+def redis_url(tmp_path_factory: pytest.TempPathFactory, _a_redis_server_on_the_path: None) -> Iterator[str]:
     """Run one server for the whole session, with AOF as in production, on a socket of its own."""
     with redis_server(tmp_path_factory.mktemp("redis"), "--appendonly", "yes") as url:
         yield url

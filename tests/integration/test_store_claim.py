@@ -144,7 +144,11 @@ async def test_a_record_that_cannot_be_read_does_not_keep_its_neighbours_from_be
 async def test_a_claim_gives_what_decisions_are_made_from(backend, client, store):
     backend.sync.zadd(backend.keys.profiles(), {"default": backend.now_ms()})
     key = client.enqueue(
-        "asst", thread_id="thread_1", deadline_seconds=90, on_done="shop.done", tools=[{"type": "file_search"}]
+        "asst",
+        thread_id="thread_1",
+        deadline_seconds=90,
+        on_done="shop.done",
+        tools=[{"type": "file_search"}],
     ).key
 
     run = await claim_one(store, Stage.CREATE)

@@ -384,9 +384,7 @@ async def test_a_round_of_the_greatest_size_is_stored_whole(backend, client, sto
     assert len(client.get(key).tool_calls) == 128
 
 
-async def test_a_commit_to_a_record_that_is_gone_or_final_says_so_and_writes_nothing(
-    backend, client, store
-):
+async def test_a_commit_to_a_record_that_is_gone_or_final_says_so_and_writes_nothing(backend, client, store):
     key = client.enqueue("asst", messages="hi").key
     run = await claim_one(store, Stage.CREATE)
     backend.sync.delete(backend.keys.run(key))

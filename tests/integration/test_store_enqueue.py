@@ -150,12 +150,9 @@ async def test_thread_ids_of_any_form_keep_apart(backend, client, store, thread_
     assert {run.key for run in await claimed(store, Stage.CREATE)} == {plain, odd}
 
 
-@pytest.mark.parametrize("suffix", [":events", ":calls", ":events:calls", "/events"])
+@pytest.mark.parametrize("suffix", [":events", ":calls", ":events:calls"])
 @pytest.mark.parametrize("longer_first", [False, True])
 async def test_run_keys_that_look_like_parts_of_another_run_keep_apart(backend, client, suffix, longer_first):
-    if "/" in suffix:
-        pytest.raises(Exception, client.enqueue, "asst", messages="hi", idempotency_key=f"order{suffix}")
-        return
     keys = ["order", f"order{suffix}"]
     for key in reversed(keys) if longer_first else keys:
         client.enqueue("asst", messages="hi", idempotency_key=key)

@@ -31,7 +31,11 @@ BOOKKEEPING = {"claim", "lease_ms"}
 def content(backend, key):
     record = backend.sync.hgetall(backend.keys.run(key))
     kept = {name: value for name, value in record.items() if name not in BOOKKEEPING}
-    return kept, backend.sync.lrange(backend.keys.events(key), 0, -1), backend.sync.hgetall(backend.keys.calls(key))
+    return (
+        kept,
+        backend.sync.lrange(backend.keys.events(key), 0, -1),
+        backend.sync.hgetall(backend.keys.calls(key)),
+    )
 
 
 async def to_finalize(client, store, **options):
@@ -64,7 +68,9 @@ async def test_a_repeated_finish_gets_the_first_answer_and_counts_nothing_twice(
 
     assert await store.finish(run, last_words(run)) == first
     assert backend.dump() == before
-    assert backend.dump("usage:") == {"usage:2026-09-21": {"runs|gpt|asst": "1", "total_tokens|gpt|asst": "12"}}
+    assert backend.dump("usage:") == {
+        "usage:2026-09-21": {"runs|gpt|asst": "1", "total_tokens|gpt|asst": "12"}
+    }
 
 
 async def test_of_two_finishers_only_the_holder_of_the_newest_claim_writes(backend, client, store):

@@ -9,7 +9,15 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 
 from tests.integration.backend import fake, real
 from tests.integration.carrying import (
@@ -29,7 +37,7 @@ from worker.decide.decision import Event, ThreadMove
 from worker.store.ledger import CallAddress
 
 RUN_KEYS = ["a", "b", "c", "d"]
-THREADS = ["t1", "t2"]
+THREADS = ["t1"]
 STAGES = [stage for stage in Stage if stage is not Stage.DONE]
 LABELS = ["none", *dict.fromkeys([*RunStatus, *Outcome])]
 BOOKKEEPING = {"claim", "lease_ms"}
@@ -61,6 +69,13 @@ class Life(RuleBasedStateMachine):
     def do(self, coroutine):
         return self.runner.run(coroutine)
 
+    @initialize(
+        threads=st.lists(st.sampled_from([None, *THREADS]), min_size=3, max_size=3), tells=st.booleans()
+    )
+    def begin(self, threads, tells):
+        for key, thread in zip(RUN_KEYS, threads, strict=False):
+            self.enqueue(key, thread, "enqueue", tells)
+
     @rule(
         key=keys, thread=st.sampled_from([None, *THREADS]), strategy=st.sampled_from(["enqueue", "reject"]),
         tells=st.booleans(),
@@ -90,7 +105,7 @@ class Life(RuleBasedStateMachine):
         """Claim the stage of a run: whatever is due there comes into somebody's hands."""
         return multiple(*self.claimed(key, after_seconds))
 
-    @rule(target=views, key=keys, status=st.sampled_from([*RunStatus]), steps=st.integers(1, 5))
+    @rule(target=views, key=keys, status=st.sampled_from([*RunStatus]), steps=st.integers(1, 9))
     def carry(self, key, status, steps):
         """Go the usual way for some stages; the claims that were used stay behind in somebody's hands."""
         used = []
@@ -107,12 +122,14 @@ class Life(RuleBasedStateMachine):
 
     async def _loaded(self, run):
         return replace(
-            run, my_turn=await self.store.holds_thread(run), calls=await self.store.calls(run) if run.round else ()
+            run,
+            my_turn=await self.store.holds_thread(run),
+            calls=await self.store.calls(run) if run.round else (),
         )
 
     @rule(run=views, delay_ms=st.sampled_from([0, 300, 30_000]))
     def rest(self, run, delay_ms):
-        self.do(self.store.rest(run, delay_ms, polls=1))
+        self.do(self.store.rest(run, delay_ms, polls=int(run.stage is not Stage.DONE)))
 
     @rule(run=views)
     def renew(self, run):
@@ -153,14 +170,21 @@ class Life(RuleBasedStateMachine):
         moves = {
             Stage.WAITING: [self.admit, self.end],
             Stage.CREATE: [self.create, self.end],
-            Stage.POLL: [self.end if run.round == 2 else self.open, self.watch, self.open, self.to_cancel, self.end],
+            Stage.POLL: [
+                self.end if run.round == 2 else self.open,
+                self.watch,
+                self.open,
+                self.to_cancel,
+                self.end,
+            ],
             Stage.TOOLS: [self.call, self.send, self.open, self.move_on, self.to_cancel, self.end],
             Stage.SUBMIT: [self.submit, self.to_cancel, self.end],
             Stage.CANCEL: [self.end, self.again],
             Stage.FINALIZE: [self.finish, self.again],
             Stage.DONE: [self.told],
         }[run.stage]
-        return moves[choice % len(moves)](run, status) or []
+        left = moves[choice % len(moves)](run, status)
+        return left if isinstance(left, list) else []
 
     def write(self, run, /, stage, delay_ms=0, **changes):
         write = commit(run, stage, delay_ms, **changes)
@@ -180,7 +204,9 @@ class Life(RuleBasedStateMachine):
             return self.posted(run)
         self.made += 1
         facts = {"run_id": f"run{self.made}"}
-        self.write(run, Stage.POLL, 250, facts=facts, fact_events=(Event("run.created"),), run=shown(status))
+        return self.write(
+            run, Stage.POLL, 250, facts=facts, fact_events=(Event("run.created"),), run=shown(status)
+        )
 
     def watch(self, run, status):
         self.write(run, Stage.POLL, 250, run=shown(status), polls=1, requests=1)
@@ -221,9 +247,7 @@ class Life(RuleBasedStateMachine):
         self.write(run, run.stage, 500)
 
     def end(self, run, _):
-        self.write(
-            run, Stage.FINALIZE, thread=ThreadMove.FREE, withdraw=True, events=(Event("run.ended"),)
-        )
+        self.write(run, Stage.FINALIZE, thread=ThreadMove.FREE, withdraw=True, events=(Event("run.ended"),))
 
     def finish(self, run, status):
         outcome = Outcome(status.value) if status.terminal else Outcome.TIMED_OUT
@@ -336,8 +360,8 @@ def test_a_run_has_one_agenda_entry_gapless_events_and_one_final_record_whatever
     run_state_machine_as_test(
         lambda: Life(make),
         settings=settings(
-            max_examples=60,
-            stateful_step_count=40,
+            max_examples=25,
+            stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),

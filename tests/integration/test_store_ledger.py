@@ -199,7 +199,11 @@ async def test_settles_at_the_same_time_move_the_run_exactly_once(backend, clien
         await claim_call(store, CallAddress(run_key, 1, index), f"token{index}")
 
     answers = await asyncio.gather(
-        *(settle(backend.store(), CallAddress(run_key, 1, n), f"token{n}") for n in range(8) for _ in range(3))
+        *(
+            settle(backend.store(), CallAddress(run_key, 1, n), f"token{n}")
+            for n in range(8)
+            for _ in range(3)
+        )
     )
 
     assert sorted(left for verdict, left in answers if verdict == "settled") == list(range(8))

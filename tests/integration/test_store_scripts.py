@@ -88,7 +88,10 @@ def split(name, package):
 def test_the_clock_is_redis_own_unless_a_test_turns_it(backend):
     ask = "\nreturn int(now_ms())"
     seconds, _ = backend.sync.time()
-    assert abs(int(backend.sync.eval(script_text("enqueue").split("-- Accepts")[0] + ask, 0)) / 1000 - seconds) < 5
+    assert (
+        abs(int(backend.sync.eval(script_text("enqueue").split("-- Accepts")[0] + ask, 0)) / 1000 - seconds)
+        < 5
+    )
     turned = script_text("enqueue", clock_key=backend.clock_key)
     assert "'TIME'" not in turned
     assert int(backend.sync.eval(turned.split("-- Accepts")[0] + ask, 0)) == backend.now_ms()
@@ -121,5 +124,7 @@ def test_a_script_is_registered_once_a_client(backend):
 
     own = Scripts(Counting(), clock_key=backend.clock_key)
     for _ in range(3):
-        own.call("due", [backend.keys.agenda("poll", "default"), backend.keys.wake("poll", "default")], [1000])
+        own.call(
+            "due", [backend.keys.agenda("poll", "default"), backend.keys.wake("poll", "default")], [1000]
+        )
     assert len(registered) == 1

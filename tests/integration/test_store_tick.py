@@ -116,7 +116,7 @@ def test_a_tick_without_redis_is_survived_and_the_next_one_works(backend, client
     assert tick.once() == 1
 
 
-async def test_a_running_tick_wakes_until_it_is_stopped(backend, client, tick, sent):
+def test_a_running_tick_wakes_until_it_is_stopped(backend, client, tick, sent):
     tick.start()
     client.enqueue("asst", messages="hi")
     until = time.monotonic() + 5
@@ -228,7 +228,10 @@ def test_a_heartbeat_publishes_worker_tools_and_profiles_with_the_time(backend, 
     }  # fmt: skip
     assert 86_000 < backend.sync.ttl(keys.worker("tools@a/1")) <= 86_400
     assert client.tools() == {"add": entry, "mul": {}}
-    assert sorted(backend.sync.zrange(keys.tools_seen(), 0, -1, withscores=True)) == [("add", now), ("mul", now)]
+    assert sorted(backend.sync.zrange(keys.tools_seen(), 0, -1, withscores=True)) == [
+        ("add", now),
+        ("mul", now),
+    ]
     assert sorted(backend.sync.zrange(keys.profiles(), 0, -1, withscores=True)) == [
         ("azure", now), ("default", now),
     ]  # fmt: skip

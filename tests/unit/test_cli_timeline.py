@@ -45,22 +45,22 @@ def test_a_finished_run_is_drawn_whole() -> None:
     assert (
         drawn(completed_with_two_tools(), now=500.0)
         == """\
-WHAT        AT s  TOOK s  0                 10.00
+WHAT        AT s  TOOK s  0                   10.00
 create    +0.000   0.500  ██
 poll      +0.500   1.000   ███
-tools     +1.500   4.500     ███████████
-  add     +1.500   0.500     ░██                   ok, attempt 1, tools@h
-  search  +1.500   3.000     ░███░░█████           timeout, attempt 2, tools@h
-submit    +6.000   0.500               ██
-poll      +6.500   3.000                ████████
-finalize  +9.500   0.500                       ██"""
+tools     +1.500   4.500     ████████████
+  add     +1.500   0.500     ░░██                    ok, attempt 1, tools@h
+  search  +1.500   3.000     ░░███░░█████            timeout, attempt 2, tools@h
+submit    +6.000   0.500                 ██
+poll      +6.500   3.000                  ████████
+finalize  +9.500   0.500                         ██"""
     )
 
 
 def test_a_terminal_without_blocks_gets_plain_letters() -> None:
     lines = drawn(completed_with_two_tools(), now=500.0, ascii_only=True).splitlines()
 
-    assert lines[5] == "  search  +1.500   3.000     .###..#####           timeout, attempt 2, tools@h"
+    assert lines[5] == "  search  +1.500   3.000     ..###..#####            timeout, attempt 2, tools@h"
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 140, 300])
@@ -69,6 +69,12 @@ def test_a_picture_fits_its_width(width: int) -> None:
 
     assert max(map(len, lines)) <= width
     assert "…" not in lines[0]
+
+
+def test_a_narrow_terminal_gets_bars_without_remarks() -> None:
+    rows = timeline(completed_with_two_tools(), after(500.0))
+
+    assert len(drawn(completed_with_two_tools(), 500.0, 54).splitlines()) == len(rows) + 1
 
 
 def test_a_long_tool_name_is_cut_and_the_scale_stays() -> None:
@@ -170,9 +176,10 @@ def test_rounds_are_numbered_when_there_are_several() -> None:
 
 def test_a_run_that_moved_on_without_its_outputs_is_polled_again() -> None:
     moved = (5.0, "run.status_changed", {"from": "requires_action", "to": "in_progress"})
-    record = made_record("poll", [*CREATED, *REQUIRES, moved])
+    ended = (7.0, "run.ended", {"from": "poll", "to": "finalize", "outcome": "completed"})
+    record = made_record("finalize", [*CREATED, *REQUIRES, moved, ended])
 
-    assert spells(record, 8.0)[2:] == [("tools", 1.5, 3.5), ("poll", 5.0, 3.0)]
+    assert spells(record, 8.0)[2:] == [("tools", 1.5, 3.5), ("poll", 5.0, 2.0), ("finalize", 7.0, 1.0)]
 
 
 def test_a_move_that_left_no_event_shows_all_the_same() -> None:

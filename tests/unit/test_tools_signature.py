@@ -133,6 +133,14 @@ def test_an_option_that_cannot_be_is_refused(options):
         tool(**options)(google_like)
 
 
+def test_retries_of_a_tool_that_may_not_be_repeated_are_refused_with_the_remedy():
+    with pytest.raises(ToolDefinitionError, match="may have had its effect; give idempotent=True"):
+        tool(name="charge", retries=1)(google_like)
+
+    assert tool(name="charge", retries=1, idempotent=True)(google_like).tool.retries == 1
+    assert tool(name="charge_once", retries=0)(google_like).tool.retries == 0
+
+
 def google_like(city: str) -> str:
     return city
 

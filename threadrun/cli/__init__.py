@@ -29,10 +29,11 @@ def run(arguments: Sequence[str]) -> int:
     try:
         from threadrun.cli.running import run_app  # noqa: PLC0415 the extra may not be installed
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _EXTRA:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in _EXTRA:
             raise
         sys.stderr.write(
-            f"threadrun: the command line needs {error.name}. Install it: pip install 'threadrun[cli]'\n"
+            f"threadrun: the command line needs {missing}. Install it: pip install 'threadrun[cli]'\n"
         )
         return ExitCode.USAGE
     return run_app(arguments)

@@ -32,9 +32,7 @@ def run_app(arguments: Sequence[str]) -> int:
         return _refuse(f"argument {unreadable[0]} is not valid UTF-8.")
     try:
         code = app(list(arguments) or ["--help"], prog_name=PROGRAM, standalone_mode=False)
-        if code == ExitCode.PIPE_CLOSED:
-            return abandon_output()
-        sys.stdout.flush()
+        sys.stdout.flush()  # fails once more where a command's output already did
     except (KeyboardInterrupt, typer.Abort):
         return ExitCode.INTERRUPTED
     except BrokenPipeError:

@@ -21,6 +21,6 @@ _STYLES = {
 }
 
 
-def styled(state: Outcome | Stage | Severity) -> Text:
+def styled(state: Outcome | Stage | Severity | str) -> Text:
     """Write a state in its colour."""
-    return Text(state.value, _STYLES.get(state, "cyan"))
+    return Text(str(state), _STYLES.get(state, "cyan"))

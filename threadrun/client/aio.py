@@ -263,6 +263,7 @@ class AsyncRunClient:
 
         Raises:
             RunNotFound: No record stands under this key.
+            RecordTooNew: A newer threadrun wrote it.
             StoreUnavailable: Redis did not answer.
         """
         return await self._do(waits_for(self._operations.keys, run_key))

@@ -6,7 +6,8 @@ import json
 import time
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 from threadrun.client.operation import Operation, Pause
 from threadrun.errors import InvalidRequest, Problem, RecordTooNew, RunNotFound, WaitTimeout
@@ -15,6 +16,8 @@ from threadrun.records import SCHEMA, RunRecord, RunSummary, Transition, run_rec
 from threadrun.request import RUN_KEY_PATTERN
 from threadrun.scripts import script_text
 from threadrun.status import Outcome, RunStatus, Stage
+
+E = TypeVar("E", bound=StrEnum)
 
 FIRST_LOOK_SECONDS, SLOWEST_LOOK_SECONDS = 0.02, 0.25
 """How often a waiting caller looks at a run: often at first, then four times a second."""
@@ -200,15 +203,23 @@ def _typed(run_key: str, row: Sequence[str | None]) -> RunSummary:
     stage, status, outcome, profile, thread_id, run_id, created_ms, finished_ms = row
     return RunSummary(
         key=run_key,
-        stage=Stage(stage or Stage.DONE),
-        status=RunStatus(status) if status else None,
-        outcome=Outcome(outcome) if outcome else None,
+        stage=_known(Stage, stage or Stage.DONE.value),
+        status=_known(RunStatus, status) if status else None,
+        outcome=_known(Outcome, outcome) if outcome else None,
         profile=profile or "",
         thread_id=thread_id or None,
         run_id=run_id or None,
         created_at=utc(created_ms or 0),
         finished_at=utc_or_none(finished_ms),
     )
+
+
+def _known(names: type[E], text: str) -> E | str:
+    """Type a stored name; one that a newer threadrun wrote stays text, so that it does not hide the others."""
+    try:
+        return names(text)
+    except ValueError:
+        return text
 
 
 def _wanted(run: RunSummary, status: str | None, since_ms: float | None) -> bool:

@@ -260,6 +260,7 @@ class RunClient:
 
         Raises:
             RunNotFound: No record stands under this key.
+            RecordTooNew: A newer threadrun wrote it.
             StoreUnavailable: Redis did not answer.
         """
         return self._do(waits_for(self._operations.keys, run_key))

@@ -11,13 +11,14 @@ from typing import Any
 from threadrun.client.operation import Operation
 from threadrun.client.reading import checked
 from threadrun.client.stats import ALIVE_SECONDS, OPEN_STAGES
-from threadrun.errors import RunNotFound
+from threadrun.errors import RecordTooNew, RunNotFound
 from threadrun.keys import Keys
-from threadrun.records import utc, utc_or_none
+from threadrun.records import SCHEMA, utc, utc_or_none
 from threadrun.status import CallState, Outcome, RunStatus, Stage
 
 _FIELDS = (
-    "stage", "status", "outcome", "profile", "thread_id", "created_ms", "lease_ms", "cancel_ms", "tells", "progress",
+    "schema", "stage", "status", "outcome", "profile", "thread_id", "created_ms", "lease_ms", "cancel_ms", "tells",
+    "progress",
 )  # fmt: skip
 _CALL_FIELDS = (
     "state",
@@ -91,8 +92,8 @@ class WaitsFor:
     thread_id: str | None
     thread_holder: str | None
     """The run key that holds its thread; in stage waiting another than its own."""
-    thread_holder_stage: Stage | None
-    """Where that run is; none: it has no record."""
+    thread_holder_stage: str | None
+    """The stage of that run, which a newer threadrun may have named; none: it has no record."""
     runs_ahead: int
     """In stage waiting: how many others wait for the thread before it."""
     calls: tuple[CallWait, ...]
@@ -120,6 +121,7 @@ def waits_for(keys: Keys, run_key: str) -> Operation[WaitsFor]:
 
     Raises:
         RunNotFound: No record stands under this key.
+        RecordTooNew: A newer threadrun wrote it.
     """
     checked(run_key)
     profile, thread_id, round_ = yield lambda client: client.hmget(
@@ -134,6 +136,8 @@ def waits_for(keys: Keys, run_key: str) -> Operation[WaitsFor]:
     row = dict(zip(_FIELDS, fields, strict=True))
     if row["stage"] is None:
         raise RunNotFound(run_key)
+    if int(row["schema"] or 0) > SCHEMA:
+        raise RecordTooNew(run_key, int(row["schema"] or 0), SCHEMA)
     now_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000
     calls = yield from _open_calls(keys, run_key, int(round_ or 0), int(size or 0))
     holder_stage = None
@@ -238,7 +242,7 @@ def _assembled(
         cancel_requested=bool(row["cancel_ms"]),
         thread_id=row["thread_id"] or None,
         thread_holder=holder,
-        thread_holder_stage=Stage(holder_stage) if holder_stage else None,
+        thread_holder_stage=holder_stage,
         runs_ahead=ahead,
         calls=calls if stage is Stage.TOOLS else (),
         tells=stage is Stage.DONE and row["tells"] == "1" and entry is not None,

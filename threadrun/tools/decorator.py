@@ -69,7 +69,8 @@ def tool(
         description: what the model is told; the docstring's text unless given.
         timeout_seconds: after so many seconds a call is interrupted.
         idempotent: whether a call whose worker died may be run again, with the same idempotency key.
-        retries: how many times a call is run again after an exception or a timeout.
+        retries: how many times a call is run again after an exception or a timeout; needs `idempotent=True`,
+            for an attempt that failed may have had its effect.
         queue: the Celery queue whose workers run it.
         max_output_bytes: where its output is cut, at least 256.
 

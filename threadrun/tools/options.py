@@ -24,7 +24,7 @@ class ToolOptions:
     idempotent: bool = False
     """Whether a call whose worker died may be run again, with the same idempotency key."""
     retries: int = 0
-    """How many times a call is run again after an exception or a timeout."""
+    """How many times a call is run again after an exception or a timeout; only of an idempotent tool."""
     queue: str = "tools"
     """The Celery queue whose workers run it."""
     max_output_bytes: int = DEFAULT_MAX_OUTPUT_BYTES
@@ -39,6 +39,11 @@ class ToolOptions:
             ),
             (isinstance(self.idempotent, bool), f"idempotent={self.idempotent!r}: give True or False"),
             (_is_count(self.retries, 0), f"retries={self.retries!r}: give a whole number, 0 or more"),
+            (
+                self.idempotent is not False or not _is_count(self.retries, 1),
+                f"retries={self.retries!r}: an attempt that failed may have had its effect; "
+                "give idempotent=True too if it may be repeated, or leave retries out",
+            ),
             (
                 isinstance(self.queue, str) and QUEUE_PATTERN.fullmatch(self.queue) is not None,
                 f"queue={self.queue!r}: give 1 to 64 of the characters A-Z a-z 0-9 . _ -",

@@ -44,7 +44,13 @@ def open_round(
     expiry = changes.progress.expires_ms
     until = min(run.deadline_ms, expiry - rules.expiry_margin_ms) if expiry else run.deadline_ms
     progress = replace(
-        changes.progress, signature=fingerprint(shown), submitted_ms=0, refusals=0, looked_ms=now, intent=None
+        changes.progress,
+        signature=fingerprint(shown),
+        submitted_ms=0,
+        refusals=0,
+        looked_ms=now,
+        left_ms=0,
+        intent=None,
     )
     refused = [
         Event("tool.refused", {"round": number, "index": r.index, "kind": r.kind}) for r in rows if r.kind
@@ -56,7 +62,6 @@ def open_round(
         opened=rows,
         sent=pending,
         tools_until_ms=until,
-        withdraw=run.stage is Stage.TOOLS,
     ).adding(opened, *refused)
     if not pending:
         return Move(Stage.SUBMIT, 0, changes)

@@ -18,6 +18,7 @@ from worker.providers.base import No, Refusal, Yes
 from worker.view import CallView, RunView
 
 UNSETTLED = frozenset({CallState.PENDING, CallState.CLAIMED})
+_AT_WORK = frozenset({RunStatus.QUEUED, RunStatus.IN_PROGRESS})
 
 
 def dispatch(run: RunView, seen: Seen, now: int, rules: Rules) -> Decision:
@@ -27,7 +28,7 @@ def dispatch(run: RunView, seen: Seen, now: int, rules: Rules) -> Decision:
             return _look(run, now, rules)
         case RunSeen(reply=Yes(value=shown) as reply):
             if shown.status == RunStatus.REQUIRES_ACTION and fingerprint(shown) == run.progress.signature:
-                progress = replace(refreshed(run.progress, shown, now), looked_ms=now)
+                progress = replace(refreshed(run.progress, shown, now), looked_ms=now, left_ms=0)
                 return _send_due(run, Changes(progress), now, rules)
             return _moved_on(run, reply, seen, now, rules)
         case RunSeen(reply=No(refusal=Refusal.NOT_FOUND) as reply):
@@ -90,6 +91,9 @@ def _moved_on(run: RunView, reply: Yes[Run], seen: RunSeen, now: int, rules: Rul
     asks_nothing = shown.status == RunStatus.REQUIRES_ACTION and not ours(shown)
     if asks_nothing or shown.known_status is None:
         return _send_due(run, Changes(replace(run.progress, looked_ms=now)), now, rules)
+    if shown.status in _AT_WORK and not run.progress.left_ms:
+        # Only we submit, so this may be an old picture; and a round that is opened again runs its calls again.
+        return _send_due(run, Changes(replace(run.progress, looked_ms=now, left_ms=now)), now, rules)
     decision = observed(run, reply, seen, now, rules)
     if isinstance(decision, Move):
         return replace(decision, changes=replace(decision.changes, withdraw=True))

@@ -18,8 +18,16 @@ from worker.decide.trouble import look_later, unreadable
 from worker.providers.base import No, Refusal, Reply, Unknown, Yes
 from worker.view import Effect, RunView
 
-_GOES_ON = frozenset({RunStatus.QUEUED, RunStatus.IN_PROGRESS, RunStatus.REQUIRES_ACTION})
-"""What a run shows that got its outputs, if it does not ask for the same ones."""
+_GOES_ON = frozenset(
+    {
+        RunStatus.QUEUED,
+        RunStatus.IN_PROGRESS,
+        RunStatus.REQUIRES_ACTION,
+        RunStatus.COMPLETED,
+        RunStatus.INCOMPLETE,
+    }
+)
+"""What only a run can show that got its outputs, if it does not ask for the same ones."""
 
 
 def submit(run: RunView, seen: Seen, now: int, rules: Rules) -> Decision:

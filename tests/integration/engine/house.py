@@ -190,6 +190,8 @@ class House:
             if until is not None and until in self.due():
                 return
             await self.run_handlers()
+            if until is not None and until in self.due():
+                return
             if await self.serve_due():
                 continue
             left = self.due()

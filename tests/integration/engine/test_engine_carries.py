@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from structlog.testing import capture_logs
 
+from tests.integration.engine.house import RULES
 from tests.integration.engine.scripted_provider import ScriptedProvider
 from threadrun.records import ProviderAnswer
 from threadrun.status import CallState, Outcome, Stage
@@ -158,3 +161,13 @@ async def test_the_record_keeps_the_first_terminal_status_when_the_server_takes_
 
     assert (record.outcome, record.status, record.run.status) == (Outcome.CANCELLED, "cancelled", "cancelled")
     assert record.usage.total_tokens == 2
+
+
+async def test_a_round_of_very_many_calls_is_opened_as_a_whole(new_house):
+    many = 500
+    house = new_house(ScriptedProvider(["add"] * many), rules=replace(RULES, max_calls=1024))
+    key = house.enqueue()
+    await house.carry(until=Stage.TOOLS)
+
+    assert len(house.record(key).tool_calls) == many
+    assert len(house.outbox.sent) == many

@@ -9,11 +9,13 @@ from collections.abc import Callable
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from tests.integration.backend import Backend, real
+from tests.integration.backend import real
 from tests.integration.engine.house import Died, House
-from tests.integration.engine.scripted_provider import ScriptedProvider
+from tests.integration.engine.scripted_provider import ANSWER, ScriptedProvider
 from threadrun.records import RunRecord
+from threadrun.request import RunRequest
 from threadrun.status import CallState, Outcome, Stage
+from worker.providers.base import No, Refusal, Unknown
 
 
 @pytest.fixture
@@ -83,7 +85,7 @@ async def test_wherever_the_engine_dies_there_is_one_run_one_submit_and_one_entr
 async def test_the_same_holds_when_it_dies_twice(fateful):
     chance = random.Random(7)
     wrong = {}
-    for _ in range(60):
+    for _ in range(40):
         first = chance.randint(1, 38)
         at = (first, first + chance.randint(1, 15))
         house = fateful(*at)
@@ -181,7 +183,41 @@ async def test_a_life_that_ends_in_the_test_ends_everywhere(fateful):
     house.backend.sync.close()
 
 
-def test_the_backend_is_a_real_redis(redis_url):
-    backend: Backend = real(redis_url)
-    assert backend.sync.info("server")["redis_version"]
-    backend.sync.close()
+async def test_a_run_found_after_a_death_that_already_asks_for_tools_has_its_tools_run(new_house):
+    """The answer that found it was read without the catalogue; its calls are not missing for that."""
+    house = new_house(ScriptedProvider(["add"]))
+    key = house.enqueue(thread_id="thread_x")
+    house.doom(3)  # after the create had its effect, before that was stored
+    with pytest.raises(Died):
+        await house.serve(Stage.CREATE)
+    house.provider.runs["run_1"]["status"] = "requires_action"
+    await house.carry()
+
+    assert "run.adopted" in house.events(key)
+    assert [(c.kind, c.output) for c in house.record(key).tool_calls] == [("ok", "out1.0")]
+
+
+async def test_a_thread_held_by_our_own_earlier_create_is_no_reason_for_a_second_run(new_house):
+    """The first create looks lost to every search, and takes effect all the same."""
+    house = new_house()
+    key = house.enqueue(thread_id="thread_x")
+    house.provider.answers["create_run"] = [Unknown("connection_lost", ANSWER)]
+    await house.serve(Stage.CREATE)
+    busy = No(Refusal.BUSY_THREAD, ANSWER)
+
+    async def late(operation: str, when: str) -> None:
+        if (operation, when) == ("create_run", "before"):
+            house.provider.hook = none
+            request = RunRequest(assistant_id="asst", thread_id="thread_x")
+            await house.provider.create_run("thread_x", request, run_key=key)
+            house.provider.answers["create_run"] = [busy]
+
+    async def none(operation: str, when: str) -> None:
+        return
+
+    house.provider.hook = late
+    await house.carry()
+
+    assert house.record(key).outcome is Outcome.COMPLETED
+    assert house.events(key).count("run.adopted") == 1
+    assert len(house.provider.runs) == 1

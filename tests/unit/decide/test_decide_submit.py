@@ -147,6 +147,14 @@ def test_a_run_that_asks_for_the_next_round_has_its_outputs_and_the_round_is_ope
     assert [(row.tool, row.kind) for row in move.changes.opened] == [("look", "")]
 
 
+@pytest.mark.parametrize("status", ["completed", "incomplete"])
+def test_a_run_that_could_complete_has_had_its_outputs(status):
+    move = moved(reread(submitting(OVER), shown(status)))
+
+    assert (move.stage, move.changes.submitted) == (Stage.FINALIZE, (0,))
+    assert names(move.changes.fact_events) == ["tool_outputs.submitted"]
+
+
 @pytest.mark.parametrize("status", ["expired", "cancelled", "failed"])
 def test_a_run_that_has_ended_is_not_said_to_have_its_outputs(status):
     move = moved(reread(submitting(OVER), shown(status)))
@@ -172,7 +180,9 @@ def test_the_old_action_within_ten_seconds_of_an_unknown_submit_is_an_old_read()
 
 
 def test_after_a_refusal_the_steps_are_asked_at_once():
-    assert reread(submitting(OVER, refusals=1), ASKS) == Ask(Question.STEPS)
+    just_refused = Intent(Effect.SUBMIT_OUTPUTS, NOW - 1_000, NOW - 500)
+
+    assert reread(submitting(just_refused, refusals=1), ASKS) == Ask(Question.STEPS)
 
 
 @pytest.mark.parametrize("steps", [(step(None),), ()])

@@ -94,9 +94,21 @@ def test_a_run_that_has_ended_withdraws_what_was_not_begun(status):
 
 
 def test_a_run_that_works_on_without_us_is_polled_and_its_unclaimed_calls_are_withdrawn():
-    move = moved(decide(in_tools(), RunSeen(yes(shown("in_progress")), TOOLS)))
+    """One look may be an old picture; were it believed, the calls would be run again when the run asks again."""
+    first = moved(decide(in_tools(), RunSeen(yes(shown("in_progress")), TOOLS)))
+    run = a_run(Stage.TOOLS, first.changes.progress, round=1, calls=(call(),))
+    second = moved(decide(run, RunSeen(yes(shown("queued")), TOOLS), NOW + 15_000))
 
-    assert (move.stage, move.changes.withdraw) == (Stage.POLL, True)
+    assert (first.stage, first.changes.withdraw) == (Stage.TOOLS, False)
+    assert (second.stage, second.changes.withdraw) == (Stage.POLL, True)
+
+
+def test_a_look_that_shows_it_waiting_again_takes_the_doubt_away():
+    doubt = moved(decide(in_tools(), RunSeen(yes(shown("in_progress")), TOOLS))).changes.progress
+    run = a_run(Stage.TOOLS, doubt, round=1, calls=(call(),))
+    sure = moved(decide(run, RunSeen(yes(ASKS), TOOLS), NOW + 15_000)).changes.progress
+
+    assert (doubt.left_ms, sure.left_ms) == (NOW, 0)
 
 
 def test_a_run_that_asks_for_other_calls_gets_a_new_round_and_the_old_one_is_withdrawn():

@@ -102,6 +102,7 @@ progresses = st.builds(
     missing_since_ms=times,
     strange_status=st.sampled_from(["", "pondering"]),
     looked_ms=times,
+    left_ms=times,
     signature=st.sampled_from(["", "abc"]),
     submitted_ms=times,
     refusals=small,

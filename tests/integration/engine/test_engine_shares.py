@@ -1,0 +1,207 @@
+"""What one wake-up, one profile and one stopping worker may hold, and what they give back."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.integration.engine.scripted_provider import ScriptedProvider
+from threadrun.status import Stage
+
+EMPTY = (0, 0)
+
+
+def hang(house, operation: str) -> tuple[asyncio.Event, asyncio.Event]:
+    """Let requests of an operation hang until told; the first event says that one does."""
+    hanging, go_on = asyncio.Event(), asyncio.Event()
+
+    async def hook(name: str, when: str) -> None:
+        if (name, when) == (operation, "before"):
+            hanging.set()
+            await go_on.wait()
+
+    house.provider.hook = hook
+    return hanging, go_on
+
+
+async def test_no_more_runs_are_claimed_than_there_are_request_slots(new_house, monkeypatch):
+    monkeypatch.setattr("worker.engine.SLOT_PATIENCE_SECONDS", 0.01, raising=False)
+    house = new_house()
+    for _ in range(5):
+        house.enqueue(thread_id=None)
+    hanging, go_on = hang(house, "create_thread")
+    engine = house.engine(slots=2)
+    first = asyncio.create_task(house.serve(Stage.CREATE, engine))
+    await hanging.wait()
+
+    assert (await house.serve(Stage.CREATE, engine)).claimed == 0
+    assert len(house.provider.requests) == 2
+    go_on.set()
+    await first
+    while (await house.serve(Stage.CREATE, engine)).claimed:
+        pass
+    assert len(house.provider.runs) == 5
+
+
+async def test_a_hanging_provider_stops_no_other(new_house):
+    stuck = new_house()
+    stuck.enqueue()
+    other = ScriptedProvider()
+    hanging, go_on = hang(stuck, "create_thread")
+    blocked = asyncio.create_task(stuck.serve(Stage.CREATE, stuck.engine(slots=1)))
+    await hanging.wait()
+
+    key = stuck.enqueue()
+    await stuck.serve(Stage.CREATE, stuck.engine(slots=1, provider=other))
+    assert stuck.record(key).stage is Stage.POLL
+    go_on.set()
+    await blocked
+
+
+async def test_what_fails_gives_its_slot_back(new_house, monkeypatch):
+    monkeypatch.setattr("worker.engine.SLOT_PATIENCE_SECONDS", 0.01, raising=False)
+    house = new_house()
+    for _ in range(3):
+        house.enqueue()
+    engine = house.engine(slots=1)
+
+    async def defect(operation: str, when: str) -> None:
+        raise RuntimeError("a defect")
+
+    house.provider.hook = defect
+    served = []
+    for _ in range(4):
+        one = await house.serve(Stage.CREATE, engine)
+        served.append((one.claimed, one.failed))
+
+    assert sum(claimed for claimed, _ in served) == sum(failed for _, failed in served) == 3
+    assert served[-1] == EMPTY
+
+
+async def test_a_defect_leaves_its_run_to_the_lease_and_takes_no_other_with_it(new_house):
+    house = new_house()
+    bad, good = house.enqueue(thread_id="thread_bad"), house.enqueue(thread_id="thread_good")
+    create = house.provider.create_run
+
+    async def picky(thread_id, request, *, run_key):
+        if thread_id == "thread_bad":
+            raise ZeroDivisionError
+        return await create(thread_id, request, run_key=run_key)
+
+    house.provider.create_run = picky
+    with capture_logs() as logs:
+        served = await house.serve(Stage.CREATE)
+
+    assert (served.claimed, served.failed) == (2, 1)
+    assert [line["run_key"] for line in logs if line["event"] == "run.advance_failed"] == [bad]
+    assert house.record(good).stage is Stage.POLL
+    assert house.due()[Stage.CREATE] == 20
+    house.provider.create_run = create
+    await house.carry()
+    assert house.record(bad).outcome == "completed"
+
+
+async def test_an_unreadable_record_takes_no_other_with_it(new_house):
+    house = new_house()
+    bad, good = house.enqueue(), house.enqueue()
+    house.backend.sync.hset(house.backend.keys.run(bad), "deadline_ms", "soon")
+
+    served = await house.serve(Stage.CREATE)
+    assert (served.claimed, served.failed) == (1, 1)
+    assert house.record(good).stage is Stage.POLL
+
+
+async def test_a_draining_worker_claims_nothing_more(new_house):
+    house = new_house()
+    house.enqueue()
+    engine = house.engine()
+    engine.drain()
+
+    assert (await house.serve(Stage.CREATE, engine)).claimed == 0
+    assert house.due()[Stage.CREATE] <= 0
+
+
+async def test_what_is_in_hand_at_the_end_of_the_drain_is_due_at_once_for_another(new_house):
+    house = new_house(ScriptedProvider(end="in_progress"))
+    key = house.enqueue()
+    await house.carry(until=Stage.POLL)
+    house.turn(house.due()[Stage.POLL])
+    hanging, _ = hang(house, "get_run")
+    engine = house.engine()
+    serving = asyncio.create_task(house.serve(Stage.POLL, engine))
+    await hanging.wait()
+    assert house.due()[Stage.POLL] == 20
+
+    engine.drain()
+    with capture_logs() as logs:
+        await engine.hand_back_all()
+    assert (await serving).claimed == 1
+    assert house.due()[Stage.POLL] <= 0
+    assert [line["event"] for line in logs] == ["run.handed_back"]
+    assert house.record(key).stage is Stage.POLL
+
+
+async def test_a_post_handed_back_in_mid_request_is_searched_for_and_not_sent_again(new_house):
+    house = new_house()
+    key = house.enqueue(thread_id="thread_x")
+    created = asyncio.Event()
+
+    async def stall(operation: str, when: str) -> None:
+        if (operation, when) == ("create_run", "after"):
+            created.set()
+            await asyncio.Event().wait()
+
+    house.provider.hook = stall
+    engine = house.engine()
+    serving = asyncio.create_task(house.serve(Stage.CREATE, engine))
+    await created.wait()
+    await engine.hand_back_all()
+    await serving
+    await house.serve(Stage.CREATE)
+    assert 14 <= house.due()[Stage.CREATE] <= 15
+
+    async def pass_on(operation: str, when: str) -> None:
+        return
+
+    house.provider.hook = pass_on
+    await house.carry()
+    assert "run.adopted" in house.events(key)
+    assert len(house.provider.runs) == 1
+
+
+async def test_a_hand_back_that_redis_does_not_take_leaves_the_run_to_its_lease(new_house):
+    house = new_house()
+    house.enqueue()
+    hanging, _ = hang(house, "create_thread")
+    engine = house.engine()
+    serving = asyncio.create_task(house.serve(Stage.CREATE, engine))
+    await hanging.wait()
+
+    async def down(*_args: object, **_options: object) -> bool:
+        raise ConnectionError("gone")
+
+    house.store.rest = down
+    await engine.hand_back_all()
+    assert (await serving).failed == 1
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_request_that_raises_leaves_the_intent_to_the_next_holder(new_house, when):
+    house = new_house()
+    house.enqueue(thread_id="thread_x")
+
+    async def defect(operation: str, at: str) -> None:
+        if (operation, at) == ("create_run", when):
+            raise RuntimeError("a defect of the adapter")
+
+    house.provider.hook = defect
+    await house.serve(Stage.CREATE)
+
+    async def pass_on(operation: str, at: str) -> None:
+        return
+
+    house.provider.hook = pass_on
+    await house.carry()
+    assert len(house.provider.runs) == 1

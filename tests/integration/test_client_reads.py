@@ -1,0 +1,403 @@
+"""Reading through both clients: one record at one moment, lists, events, the wait for the end, the whole."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.integration.carrying import (
+    claim_one,
+    claimed,
+    created,
+    ended,
+    finish_from,
+    last_words,
+    move,
+    shown,
+    whole_life,
+)
+from tests.integration.test_store_tick import beat
+from threadrun.client import AgendaStats, aio, reading, sync
+from threadrun.errors import InvalidRequest, RecordTooNew, RunNotFound, ThreadrunError, WaitTimeout
+from threadrun.status import CallState, Outcome, RunStatus, Stage
+
+
+async def test_a_finished_run_is_read_whole(twin, backend, client, store):
+    key = await whole_life(client, store, backend.now_ms(), metadata={"team": "a"})
+
+    record = await twin.get(key)
+
+    assert (record.key, record.final, record.outcome, record.status) == (
+        key, True, Outcome.COMPLETED, RunStatus.IN_PROGRESS,
+    )  # fmt: skip
+    assert (record.thread_id, record.run_id, record.run.status) == ("thread_new", "run_1", "in_progress")
+    assert [(call.index, call.state, call.output) for call in record.tool_calls] == [
+        (0, CallState.SUBMITTED, "7"), (1, CallState.SUBMITTED, "7"),
+    ]  # fmt: skip
+    assert [event.seq for event in record.transitions] == list(range(1, len(record.transitions) + 1))
+    assert record.transitions[-1].type == "run.finished"
+    assert record.request.metadata == {"team": "a"}
+
+
+@pytest.mark.parametrize("method", ["get", "events"])
+async def test_record_and_events_are_read_at_one_moment(twin, monkeypatch, method):
+    """Between two reads the run may be finished: its last event would be missing from what claims to be final."""
+    key = (await twin.enqueue("asst", messages="hi")).key
+    redis, kinds = twin.client._redis, []
+    real = redis.pipeline
+
+    def noting(transaction=True, **options):
+        kinds.append(transaction)
+        return real(transaction=transaction, **options)
+
+    monkeypatch.setattr(redis, "pipeline", noting)
+    await getattr(twin, method)(key)
+    assert kinds == [True]
+
+
+async def test_the_same_handle_reads_waits_cancels_and_lists_events(twin):
+    handle = await twin.enqueue("asst", messages="hi")
+
+    async def done(value):
+        return await value if asyncio.iscoroutine(value) else value
+
+    assert (await done(handle.get())).key == handle.key
+    assert await done(handle.cancel())
+    assert not await done(handle.cancel())
+    events = handle.events(1)
+    found = [event async for event in events] if hasattr(events, "__aiter__") else list(events)
+    assert [event.type for event in found] == ["run.cancel_requested"]
+    with pytest.raises(WaitTimeout):
+        await done(handle.wait(0))
+
+
+@pytest.mark.parametrize("method", ["get", "wait", "cancel", "replay", "events"])
+async def test_a_run_that_is_not_there_is_told(twin, backend, method):
+    with pytest.raises(RunNotFound) as caught:
+        await getattr(twin, method)("nobody")
+    assert caught.value.run_key == "nobody"
+    assert isinstance(caught.value, LookupError)
+    assert backend.left() == {}
+
+
+@pytest.mark.parametrize("method", ["get", "wait", "cancel", "replay", "events"])
+@pytest.mark.parametrize("key", ["", "a b", "a/events", "x" * 129, "ü", 5, None])
+@pytest.mark.parametrize("backend", ["fakeredis"], indirect=True)  # it never gets as far as Redis
+async def test_a_run_key_that_cannot_be_is_refused(twin, method, key):
+    with pytest.raises(InvalidRequest) as caught:
+        await getattr(twin, method)(key)
+    assert [problem.path for problem in caught.value.problems] == ["run_key"]
+
+
+@pytest.mark.parametrize("method", ["get", "wait", "replay"])
+async def test_a_record_of_a_newer_schema_is_told_and_not_misread(twin, backend, method):
+    key = (await twin.enqueue("asst", messages="hi")).key
+    backend.sync.hset(backend.keys.run(key), mapping={"schema": 2, "stage": "done"})
+
+    with pytest.raises(RecordTooNew) as caught:
+        await getattr(twin, method)(key)
+    assert (caught.value.run_key, caught.value.schema, caught.value.known) == (key, 2, 1)
+
+
+async def test_a_list_shows_the_newest_first_with_what_a_table_needs(twin, backend, client, store):
+    old = client.enqueue("asst", messages="hi").key
+    await finish_from(store, Stage.CREATE, Outcome.TIMED_OUT)
+    backend.turn(1)
+    new = client.enqueue("asst", thread_id="thread_1").key
+
+    first, second = await twin.list()
+
+    assert (first.key, first.stage, first.thread_id, first.status, first.outcome, first.finished_at) == (
+        new, Stage.CREATE, "thread_1", None, None, None,
+    )  # fmt: skip
+    assert (second.key, second.stage, second.outcome, second.profile) == (
+        old, Stage.DONE, Outcome.TIMED_OUT, "default",
+    )  # fmt: skip
+    assert first.created_at - second.created_at == timedelta(seconds=1)
+    assert second.finished_at is not None
+
+
+async def some_runs(backend, client, store):
+    """One run without a status, one queued, one completed and one lost, enqueued in this order a second apart."""
+    keys = {}
+    for label in ("lost", "completed", "queued", "none"):
+        keys[label] = client.enqueue("asst", messages="hi", idempotency_key=label).key
+        if label in {"lost", "completed"}:
+            await finish_from(store, Stage.CREATE, Outcome(label))
+        elif label == "queued":
+            await move(store, await claim_one(store, Stage.CREATE), Stage.POLL, 60_000, run=shown("queued"))
+        backend.turn(1)
+
+
+@pytest.mark.parametrize(
+    ("status", "found"),
+    [
+        (None, ["none", "queued", "completed", "lost"]),
+        ("none", ["none"]),
+        (RunStatus.QUEUED, ["queued"]),
+        ("completed", ["completed"]),
+        (Outcome.LOST, ["lost"]),
+        ("cancelled", []),
+    ],
+)
+async def test_a_list_can_be_of_one_status_or_outcome(twin, backend, client, store, status, found):
+    await some_runs(backend, client, store)
+    assert [run.key for run in await twin.list(status=status)] == found
+
+
+async def test_a_run_that_has_ended_but_is_not_final_is_listed_under_its_status(twin, client, store):
+    client.enqueue("asst", messages="hi", idempotency_key="a")
+    run = await claim_one(store, Stage.CREATE)
+    await move(store, run, Stage.FINALIZE, run=shown("cancelled"))
+    assert [run.key for run in await twin.list(status="cancelled")] == ["a"]
+
+    run = await claim_one(store, Stage.FINALIZE)
+    await store.finish(run, last_words(run, Outcome.TIMED_OUT))
+    assert [run.key for run in await twin.list(status="timed_out")] == ["a"]
+    assert await twin.list(status="cancelled") == []
+
+
+async def test_a_list_can_be_of_one_thread_of_a_profile(twin):
+    for profile, key in (("default", "a"), ("default", "b"), ("azure", "c")):
+        await twin.enqueue("asst", thread_id="t/1", profile=profile, idempotency_key=key)
+    await twin.enqueue("asst", thread_id="t/2")
+
+    assert {run.key for run in await twin.list(thread_id="t/1")} == {"a", "b"}
+    assert [run.key for run in await twin.list(thread_id="t/1", profile="azure")] == ["c"]
+    assert {run.key for run in await twin.list(thread_id="t/1", status="none")} == {"a", "b"}
+    assert await twin.list(thread_id="t/1", status="queued") == []
+
+
+async def test_a_list_can_begin_at_a_time(twin, backend, client, store):
+    await some_runs(backend, client, store)
+    start = datetime.fromtimestamp(backend.now_ms() / 1000, UTC) - timedelta(seconds=3)
+
+    assert [run.key for run in await twin.list(since=start)] == ["none", "queued", "completed"]
+    assert [run.key for run in await twin.list(since=start, status="completed")] == ["completed"]
+    assert await twin.list(since=start + timedelta(seconds=3)) == []
+    assert [run.key for run in await twin.list(since=start + timedelta(milliseconds=1))] == ["none", "queued"]
+
+
+async def test_pages_of_a_list_follow_each_other_without_gap_or_repeat(twin, backend):
+    keys = []
+    for n in range(7):
+        keys.append((await twin.enqueue("asst", messages=str(n))).key)
+        backend.turn(1)
+
+    pages, after = [], None
+    while page := await twin.list(limit=3, after=after):
+        pages.append([run.key for run in page])
+        after = page[-1].key
+
+    assert [len(page) for page in pages] == [3, 3, 1]
+    assert [key for page in pages for key in page] == keys[::-1]
+
+
+async def test_a_page_is_full_even_when_much_of_the_index_does_not_fit(twin, backend, client, store):
+    for n in range(9):
+        client.enqueue("asst", thread_id=f"t{n}", idempotency_key=f"k{n}")
+        index = backend.keys.index_thread("default", "all")
+        backend.sync.zadd(index, {f"k{n}": n})
+    backend.sync.zadd(index, {"expired": 9})
+    for run in await claimed(store, Stage.CREATE):
+        if run.key in {"k1", "k4", "k7"}:
+            await move(store, run, Stage.POLL, run=shown("queued"))
+
+    found = await twin.list(thread_id="all", status="queued", limit=2)
+    assert [run.key for run in found] == ["k7", "k4"]
+
+
+async def test_a_run_enqueued_while_a_list_is_read_brings_no_run_twice(backend, client, monkeypatch):
+    """A page that moved on by one would give the last run of the page before again."""
+    for n in range(4):
+        client.enqueue("asst", messages="hi", idempotency_key=f"k{n}")
+        backend.turn(1)
+    real, looks = reading._summaries, []
+
+    def slow(redis, keys, page):
+        looks.append(page)
+        if len(looks) == 1:
+            backend.sync.delete(backend.keys.run("k2"))
+            client.enqueue("asst", messages="hi", idempotency_key="newest")
+        return real(redis, keys, page)
+
+    monkeypatch.setattr(reading, "_summaries", slow)
+    assert [run.key for run in client.list(limit=2)] == ["k3", "k1"]
+
+
+async def test_a_list_leaves_out_runs_whose_records_have_expired(twin, backend):
+    await twin.enqueue("asst", messages="hi", idempotency_key="a")
+    await twin.enqueue("asst", messages="hi", idempotency_key="b")
+    backend.sync.delete(backend.keys.run("a"))
+    assert [run.key for run in await twin.list()] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("filters", "path"),
+    [
+        ({"status": "done"}, "status"),
+        ({"limit": 0}, "limit"),
+        ({"limit": 1001}, "limit"),
+        ({"since": datetime(2026, 1, 1)}, "since"),
+        ({"after": "a b"}, "run_key"),
+    ],
+)
+async def test_a_filter_that_cannot_work_is_refused(twin, filters, path):
+    with pytest.raises(InvalidRequest) as caught:
+        await twin.list(**filters)
+    assert [problem.path for problem in caught.value.problems] == [path]
+
+
+async def test_a_list_cannot_go_on_after_a_run_that_is_not_in_it(twin):
+    await twin.enqueue("asst", messages="hi", idempotency_key="a")
+    with pytest.raises(RunNotFound):
+        await twin.list(status="queued", after="a")
+
+
+async def test_a_list_with_a_stage_of_a_newer_threadrun_says_so(twin, backend):
+    await twin.enqueue("asst", messages="hi", idempotency_key="a")
+    backend.sync.hset(backend.keys.run("a"), mapping={"schema": 2})
+    assert [run.key for run in await twin.list()] == ["a"]
+    backend.sync.hset(backend.keys.run("a"), mapping={"stage": "approving"})
+
+    with pytest.raises(RecordTooNew):
+        await twin.list()
+
+
+async def waiting(twin, key, within_seconds=30.0):
+    """Wait as an own task; the sync client blocks, so it gets a thread."""
+    if twin.blocks:
+        return await asyncio.to_thread(twin.client.wait, key, within_seconds)
+    return await twin.wait(key, within_seconds)
+
+
+async def test_a_wait_gives_the_final_record_as_soon_as_it_is_written(twin, backend, client, store):
+    key = client.enqueue("asst", messages="hi").key
+    task = asyncio.create_task(waiting(twin, key))
+    await asyncio.sleep(0)
+    await finish_from(store, Stage.CREATE)
+
+    record = await asyncio.wait_for(task, 10)
+    assert (record.final, record.outcome) == (True, Outcome.COMPLETED)
+
+
+async def test_a_finished_run_needs_no_waiting(twin, client, store):
+    key = client.enqueue("asst", messages="hi").key
+    await finish_from(store, Stage.CREATE)
+    assert (await twin.wait(key, 0)).final
+    assert (await twin.wait(key)).final
+
+
+async def test_a_wait_that_is_too_short_says_where_the_run_is_and_is_a_timeout_to_others_too(twin):
+    key = (await twin.enqueue("asst", messages="hi")).key
+
+    with pytest.raises(TimeoutError) as caught:
+        await twin.wait(key, 0.01)
+
+    assert isinstance(caught.value, WaitTimeout)
+    assert isinstance(caught.value, ThreadrunError)
+    assert (caught.value.run_key, caught.value.stage, caught.value.timeout_seconds) == (key, "create", 0.01)
+    assert (await twin.get(key)).stage is Stage.CREATE
+
+
+async def test_events_are_read_in_order_and_resumed_by_seq(twin, backend, client, store):
+    key = client.enqueue("asst", messages="hi").key
+    backend.turn(2)
+    await created(store)
+    client.cancel(key)
+
+    found = await twin.events(key)
+
+    assert [(event.seq, event.type) for event in found] == [
+        (1, "run.enqueued"), (2, "run.created"), (3, "run.cancel_requested"),
+    ]  # fmt: skip
+    assert (found[1].at - found[0].at, found[1].data) == (timedelta(seconds=2), {"run_id": "run_1"})
+    assert [event.seq for event in await twin.events(key, 2)] == [3]
+    assert await twin.events(key, 3) == []
+    assert await twin.events(key, 99) == []
+
+
+@pytest.mark.parametrize("after", [-1, "2", None, 1.5])
+async def test_a_seq_that_cannot_be_is_refused(twin, after):
+    key = (await twin.enqueue("asst", messages="hi")).key
+    with pytest.raises(InvalidRequest) as caught:
+        await twin.events(key, after)
+    assert [problem.path for problem in caught.value.problems] == ["after"]
+
+
+async def test_a_follower_sees_every_event_once_and_stops_at_the_last(
+    twin, backend, client, store, monkeypatch
+):
+    monkeypatch.setattr(sync, "FOLLOW_SECONDS", 0.005)
+    monkeypatch.setattr(aio, "FOLLOW_SECONDS", 0.005)
+    key = client.enqueue("asst", messages="hi").key
+
+    async def follow():
+        if twin.blocks:
+            return await asyncio.to_thread(lambda: list(twin.client.events(key, follow=True)))
+        return await twin.events(key, follow=True)
+
+    task = asyncio.create_task(follow())
+    await asyncio.sleep(0.02)
+    await ended(store, await claim_one(store, Stage.CREATE))
+    await asyncio.sleep(0.02)
+    run = await claim_one(store, Stage.FINALIZE)
+    await store.finish(run, last_words(run))
+
+    found = await asyncio.wait_for(task, 10)
+    assert [(event.seq, event.type) for event in found] == [
+        (1, "run.enqueued"), (2, "run.ended"), (3, "run.finished"),
+    ]  # fmt: skip
+
+
+async def test_a_follower_of_a_finished_run_ends_at_once(twin, client, store):
+    key = client.enqueue("asst", messages="hi").key
+    await finish_from(store, Stage.CREATE)
+    assert len(await twin.events(key, 1, follow=True)) == 2
+
+
+async def test_the_events_are_json_that_another_program_can_read(backend, client):
+    key = client.enqueue("asst", messages="hi").key
+    client.cancel(key)
+    texts = backend.sync.lrange(backend.keys.events(key), 0, -1)
+    assert [list(json.loads(text))[:3] for text in texts] == [["seq", "at_ms", "type"]] * 2
+
+
+async def test_the_state_of_the_whole_is_told(twin, backend, client, store):
+    # What is due is judged by Redis's own clock, so the turned one is set to it.
+    seconds, _ = backend.sync.time()
+    backend.sync.set(backend.clock_key, seconds * 1000 - 90_000)
+    beat(backend, "old@a", profiles=["azure", "default"])
+    for profile in ("azure", "default", "default"):
+        client.enqueue("asst", messages="hi", profile=profile)
+    await store.rest((await claimed(store, Stage.CREATE))[0], 3_600_000)
+    backend.turn(88)
+    client.enqueue("asst", messages="hi")
+    beat(backend, "tools@a", tools={"add": {}})
+
+    stats = await twin.stats()
+
+    shown_ = {agenda.profile: agenda for agenda in stats.agendas}
+    assert set(shown_) == {"azure", "default"}
+    oldest = shown_["azure"].oldest_due_seconds
+    assert shown_["azure"] == AgendaStats(
+        "azure", Stage.CREATE, runs=1, due=1, oldest_due_seconds=oldest, stuck=1
+    )
+    assert 88 <= oldest <= 100
+    assert (shown_["default"].runs, shown_["default"].due, shown_["default"].stuck) == (3, 2, 1)
+    assert [(worker.worker_id, worker.kind, worker.host, worker.pid, worker.alive) for worker in stats.workers] == [
+        ("old@a", "runs", "a", 7, False), ("tools@a", "runs", "a", 7, True),
+    ]  # fmt: skip
+    assert stats.tools == ("add",)
+
+
+async def test_a_run_in_a_lease_is_not_counted_as_due(twin, backend, client, store):
+    seconds, _ = backend.sync.time()
+    backend.sync.set(backend.clock_key, seconds * 1000)
+    client.enqueue("asst", messages="hi")
+    await claimed(store, Stage.CREATE)
+    (agenda,) = (await twin.stats()).agendas
+    assert (agenda.runs, agenda.due, agenda.oldest_due_seconds) == (1, 0, 0)

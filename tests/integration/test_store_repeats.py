@@ -1,0 +1,86 @@
+"""A lost answer has its script sent again: the second time must change nothing."""
+
+from __future__ import annotations
+
+import pytest
+from redis.commands.core import AsyncScript, Script
+
+from tests.integration.backend import START_MS, Backend
+from tests.integration.carrying import (
+    CallAddress,
+    claim_call,
+    claim_one,
+    finish_from,
+    move,
+    opened,
+    reopen,
+    whole_life,
+)
+from tests.integration.test_store_scripts import ALL
+from tests.integration.test_store_tick import beat, trim
+from threadrun.scripts import script_text
+from threadrun.status import Stage
+
+COSTS_A_DELAY = {"claim", "due"}
+"""A repeated claim leaves its first runs to their lease, a repeated `due` its first wake-ups to their marks."""
+
+
+@pytest.fixture
+def sent_twice(backend, monkeypatch):
+    """Send every script twice once `begin` is called, as after a lost answer; gives their names too."""
+    names = {script_text(name, package, backend.clock_key): name for name, package in ALL}
+    plain, plain_async, ran = Script.__call__, AsyncScript.__call__, set()
+
+    def again(script):
+        ran.add(names[script.script])
+        return names[script.script] not in COSTS_A_DELAY
+
+    def run(self, keys=(), args=(), client=None):
+        answer = plain(self, keys, args, client)
+        return plain(self, keys, args, client) if again(self) else answer
+
+    async def run_async(self, keys=(), args=(), client=None):
+        answer = await plain_async(self, keys, args, client)
+        return await plain_async(self, keys, args, client) if again(self) else answer
+
+    def begin():
+        monkeypatch.setattr(Script, "__call__", run)
+        monkeypatch.setattr(AsyncScript, "__call__", run_async)
+
+    return begin, ran
+
+
+async def eventful_life(backend: Backend) -> dict[str, object]:
+    """Carry runs through everything that is written, and give what stands in the end."""
+    client, store = backend.client(), backend.store()
+    beat(backend, "tools@a", tools={"add": {}}, profiles=["default"])
+    await whole_life(client, store, backend.now_ms(), idempotency_key="a", on_done="shop.done")
+    await store.told(await claim_one(store, Stage.FINALIZE))
+    client.enqueue("asst", thread_id="t", idempotency_key="b")
+    client.enqueue("asst", thread_id="t", idempotency_key="c")
+    run = await claim_one(store, Stage.CREATE)
+    await store.renew(run, 20_000)
+    await store.rest(run, 0, polls=1, requests=2)
+    await move(store, await claim_one(store, Stage.CREATE), Stage.POLL, polls=1, requests=1)
+    await opened(store, backend.now_ms(), 2)
+    await claim_call(store, CallAddress("b", 1, 0), "x")
+    await reopen(store, CallAddress("b", 1, 0), "x", 1_000)
+    client.cancel("b")
+    await finish_from(store, Stage.TOOLS)
+    await claim_one(store, Stage.WAITING)
+    backend.turn(86_400)
+    trim(backend)
+    return backend.dump()
+
+
+async def test_a_life_in_which_every_script_ran_twice_leaves_what_it_leaves_when_each_ran_once(
+    backend, sent_twice
+):
+    begin, ran = sent_twice
+    once = await eventful_life(backend)
+    backend.sync.flushdb()
+    backend.sync.set(backend.clock_key, START_MS)
+    begin()
+
+    assert await eventful_life(backend) == once
+    assert ran == {name for name, _ in ALL} - {"due"}

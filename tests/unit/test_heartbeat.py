@@ -1,0 +1,114 @@
+"""A worker says that it lives, what it serves, and that it left."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+import pytest
+from fakeredis import FakeRedis, FakeServer
+from redis.exceptions import ConnectionError as RedisConnectionError
+from structlog.testing import capture_logs
+
+from threadrun.keys import Keys
+from worker.heartbeat import Heartbeat, Served
+from worker.observer import Observer
+
+KEYS = Keys("t:")
+ENTRY = {"queue": "tools", "timeout_seconds": 60.0, "idempotent": False}
+SERVED = Served("tools@a/1", {"kind": "tools", "pid": "7"}, {"add": ENTRY}, ["default"])
+
+
+@pytest.fixture
+def redis() -> FakeRedis:
+    return FakeRedis(server=FakeServer(), decode_responses=True, protocol=2)
+
+
+class Watcher(Observer):
+    """An observer that counts what it is shown."""
+
+    def __init__(self) -> None:
+        super().__init__(5, 15)
+        self.shown: list[str] = []
+
+    def saw_redis(self, redis_run_id: str) -> None:
+        self.shown.append(redis_run_id)
+        super().saw_redis(redis_run_id)
+
+
+@pytest.fixture
+def watcher() -> Watcher:
+    return Watcher()
+
+
+@pytest.fixture
+def heartbeat(redis, watcher, monkeypatch) -> Heartbeat:
+    monkeypatch.setattr(redis, "info", lambda _section: {"run_id": "redis-1"})
+    return Heartbeat(redis, KEYS, SERVED, watcher, 0.01)
+
+
+def test_a_beat_says_that_the_worker_lives_and_what_it_serves(redis, heartbeat, watcher):
+    heartbeat.beat()
+
+    seconds, _ = redis.time()
+    assert abs(redis.zscore(KEYS.workers(), "tools@a/1") / 1000 - seconds) < 5
+    about = redis.hgetall(KEYS.worker("tools@a/1"))
+    assert {name: about[name] for name in ("kind", "pid")} == {"kind": "tools", "pid": "7"}
+    assert json.loads(redis.hget(KEYS.tools(), "add")) == ENTRY
+    assert redis.zrange(KEYS.profiles(), 0, -1) == ["default"]
+    assert redis.ttl(KEYS.worker("tools@a/1")) > 0
+    assert watcher.shown == ["redis-1"]
+
+
+def test_the_first_beat_is_out_when_start_returns_and_more_follow(redis, heartbeat, watcher, monkeypatch):
+    beaten = threading.Event()
+    beat = heartbeat.beat
+
+    def counting() -> None:
+        beat()
+        if len(watcher.shown) >= 3:
+            beaten.set()
+
+    monkeypatch.setattr(heartbeat, "beat", counting)
+    heartbeat.start()
+    assert redis.zscore(KEYS.workers(), "tools@a/1") is not None
+
+    assert beaten.wait(5)
+    heartbeat.stop()
+
+
+def test_a_worker_that_ends_cleanly_leaves_the_list_at_once(redis, heartbeat):
+    heartbeat.beat()
+    heartbeat.stop()
+
+    assert redis.zscore(KEYS.workers(), "tools@a/1") is None
+
+
+def test_without_redis_a_beat_is_missed_said_once_and_the_next_tries_again(heartbeat, watcher, monkeypatch):
+    call = heartbeat._scripts.call
+
+    def down(*_args: Any) -> Any:
+        raise RedisConnectionError("gone")
+
+    with capture_logs() as logs:
+        monkeypatch.setattr(heartbeat._scripts, "call", down)
+        heartbeat.beat()
+        heartbeat.beat()
+        assert watcher.shown == []
+        monkeypatch.setattr(heartbeat._scripts, "call", call)
+        heartbeat.beat()
+
+    assert [line["event"] for line in logs] == ["heartbeat.missed", "heartbeat.resumed"]
+    assert watcher.shown == ["redis-1"]
+
+
+def test_a_worker_that_cannot_say_goodbye_ends_all_the_same(heartbeat, redis, monkeypatch):
+    def down(*_args: Any) -> Any:
+        raise RedisConnectionError("gone")
+
+    monkeypatch.setattr(redis, "zrem", down)
+    with capture_logs() as logs:
+        heartbeat.stop()
+
+    assert [line["event"] for line in logs] == ["worker.left_unsaid"]
