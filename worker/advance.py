@@ -233,8 +233,11 @@ class Advance:
         event = Event("tool.settled", {"round": self._run.round, "index": call.index, "kind": kind.value})
         token = call.token if call.state is CallState.CLAIMED else ""
         result = CallResult(answer_for(kind), kind.value)
-        verdict, _ = await self._desk.store.ledger.settle(self._at(call), token, result, event_body(event))
+        verdict, left = await self._desk.store.ledger.settle(self._at(call), token, result, event_body(event))
         self._log_call(event, verdict == "settled")
+        self._log_call(
+            Event("run.outputs_ready", {"round": self._run.round}), verdict == "settled" and not left
+        )
 
     def _at(self, call: CallView) -> CallAddress:
         return CallAddress(self._run.key, self._run.round, call.index)

@@ -156,11 +156,13 @@ class HandlerRuntime:
             return self._reopen(at, tool, claim, token, result)
         data = {**_place(at), "tool": tool.name, "kind": result.kind.value, "attempt": claim.attempt}
         settled = CallResult(result.output, result.kind.value, result.error or "")
-        verdict, _ = self._until_redis_answers(
+        verdict, left = self._until_redis_answers(
             claim, lambda: self._ledger.settle(at, token, settled, event_body(Event("tool.settled", data)))
         )
         name = "tool.settled" if verdict in {"settled", "already"} else "tool.settled_late"
         log.info(name, run_key=at.run_key, run_id=row.run_id, verdict=verdict, **data)
+        if verdict == "settled" and not left:
+            log.info("run.outputs_ready", run_key=at.run_key, run_id=row.run_id, round=at.round)
         return str(verdict)
 
     def _reopen(self, at: CallAddress, tool: Tool, claim: CallClaim, token: str, result: ToolResult) -> str:

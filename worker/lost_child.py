@@ -69,9 +69,11 @@ class LostChild:
         data = {"round": at.round, "index": at.index, "kind": kind.value, "attempt": call.attempts}
         result = CallResult(answer_for(kind), kind.value, "the child process was killed")
         verdict: str
-        verdict, _ = self._ledger.settle(at, call.token, result, event_body(Event("tool.settled", data)))
+        verdict, left = self._ledger.settle(at, call.token, result, event_body(Event("tool.settled", data)))
         name = "tool.settled" if verdict == "settled" else "tool.settled_late"
         log.warning(name, run_key=at.run_key, verdict=verdict, **data)
+        if verdict == "settled" and not left:
+            log.info("run.outputs_ready", run_key=at.run_key, round=at.round)
         return verdict
 
     def _reopen(self, at: CallAddress, call: CallView) -> str:

@@ -92,7 +92,9 @@ def error_of(house, at: CallAddress) -> dict[str, Any]:
 def test_a_call_is_claimed_run_and_settled_and_the_run_moves_on_to_submit(house, runtime):
     at = house.call("add", {"a": 3, "b": 4})
 
-    assert runtime.execute(at) == "settled"
+    with capture_logs() as logs:
+        assert runtime.execute(at) == "settled"
+    assert [line["event"] for line in logs] == ["tool.claimed", "tool.settled", "run.outputs_ready"]
     row = house.row(at)
     assert (row.state, row.output, row.kind, row.attempts, row.worker) == (
         CallState.SETTLED,

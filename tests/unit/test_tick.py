@@ -51,7 +51,7 @@ def new_tick(redis, sent) -> Callable[[], Tick]:
 
 def make_due(redis: FakeRedis, stage: Stage, profile: str = "default", in_seconds: float = 0) -> None:
     seconds, micro = redis.time()
-    at = seconds * 1000 + micro / 1000 + in_seconds * 1000
+    at = int(seconds * 1000 + micro // 1000 + in_seconds * 1000)  # as the scripts count: whole ones
     redis.zadd(KEYS.agenda(stage, profile), {"k1": at, "k2": at})
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.text import Text
 
 from threadrun.health import Severity
 from threadrun.status import Outcome, Stage
 
-_STYLES = {
+_STYLES: Mapping[str, str] = {
     Outcome.COMPLETED: "green",
     Outcome.INCOMPLETE: "yellow",
     Outcome.CANCELLED: "yellow",

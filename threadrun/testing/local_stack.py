@@ -30,6 +30,9 @@ SERVER = "server"
 
 _WORKERS = ("runs", "tools")
 
+_ROOT_IS_FINE = "ignore:You're running the worker with superuser privileges"
+"""Celery's long warning to root, who runs tests in many containers."""
+
 
 class LocalStack:
     """Run everything that carries a run, for demos, end-to-end tests and CI.
@@ -180,7 +183,7 @@ class LocalStack:
     def _launch(self, kind: str) -> int:
         index = len(self._processes.get(kind, ()))
         # A killed worker leaves temporary files behind; here they go with the folder.
-        env = {**self.env, "TMPDIR": str(self.folder)}
+        env = {"PYTHONWARNINGS": _ROOT_IS_FINE, **self.env, "TMPDIR": str(self.folder)}
         self._add(kind, procfile_command(self._checkout, kind, f"{kind}{index}@%h"), env)
         return index
 

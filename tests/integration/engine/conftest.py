@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.integration.backend import Backend, real
 from tests.integration.engine.house import House
 from tests.integration.engine.scripted_provider import ScriptedProvider
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """Keep the lines of hundreds of lives off the screen."""
+    with capture_logs():
+        yield
 
 
 @pytest.fixture

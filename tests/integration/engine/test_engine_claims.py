@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.integration.engine.scripted_provider import ScriptedProvider
 from threadrun.status import Outcome, Stage
 
 
@@ -11,13 +12,14 @@ async def test_a_slow_finalize_keeps_its_claim_though_it_takes_longer_than_a_lea
     house.provider.usage = None
     key = house.enqueue()
     await house.carry(until=Stage.FINALIZE)
+    thief = house.engine(store=house.new_store(), provider=ScriptedProvider())
     stolen = 0
 
     async def slowly(operation: str, when: str) -> None:
         nonlocal stolen
         if when == "before":
             house.turn(9)
-            stolen += (await house.engine(store=house.new_store()).serve(Stage.FINALIZE, "default")).claimed
+            stolen += (await house.serve(Stage.FINALIZE, thief)).claimed
 
     house.provider.hook = slowly
     await house.carry(most=60)

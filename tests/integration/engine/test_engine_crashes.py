@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -38,10 +39,16 @@ def fateful(redis_url, monkeypatch) -> Callable[..., House]:
 
 async def life(house: House) -> RunRecord:
     """Carry one run with one tool to its end, whatever dies."""
-    try:
+    async with closing(house):
         key = house.enqueue(on_done="shop.done")
         await house.carry()
         return house.record(key)
+
+
+@asynccontextmanager
+async def closing(house: House) -> AsyncIterator[None]:
+    try:
+        yield
     finally:
         await house.backend.aclose()
         house.backend.sync.flushdb()
@@ -91,6 +98,54 @@ async def test_the_same_holds_when_it_dies_twice(fateful):
         house = fateful(*at)
         if found := faults(house, await life(house)):
             wrong[at] = found
+    assert wrong == {}
+
+
+async def test_wherever_it_dies_a_cancelled_run_is_cancelled_and_its_thread_free(fateful):
+    async def cancelled(house: House) -> list[str]:
+        async with closing(house):
+            key = house.enqueue(thread_id="thread_x")
+            await house.carry(until=Stage.TOOLS)
+            house.client.cancel(key)
+            await house.carry()
+            record, left = house.record(key), house.backend.left()
+        good = record.outcome is Outcome.CANCELLED, len(house.provider.runs) == 1, house.entered == []
+        held = [name for name in left if name.startswith(("thread:", "agenda:"))]
+        return [str(record.outcome), *held] if held or not all(good) else []
+
+    whole = fateful()
+    assert await cancelled(whole) == []
+    wrong = {
+        at: found for at in range(1, len(whole.fate.steps) + 1) if (found := await cancelled(fateful(at)))
+    }
+    assert wrong == {}
+
+
+async def test_wherever_it_dies_two_runs_of_one_thread_are_never_active_together(fateful):
+    async def both(house: House) -> list[str]:
+        wrong = []
+
+        async def watch(operation: str, when: str) -> None:
+            active = [
+                r for r in house.provider.runs.values() if r["status"] not in {"completed", "requires_action"}
+            ]
+            if (operation, when) == ("create_run", "before") and active:
+                wrong.append("two active")
+            house.fate.step(f"{operation} {when}")
+
+        house.provider.hook, house.provider.rounds = watch, ()
+        async with closing(house):
+            keys = [house.enqueue(thread_id="thread_x") for _ in range(2)]
+            await house.carry()
+            outcomes = {house.record(key).outcome for key in keys}
+            held = [name for name in house.backend.left() if name.startswith(("thread:", "agenda:"))]
+        if outcomes != {Outcome.COMPLETED} or len(house.provider.runs) != 2:
+            wrong.append(f"{outcomes} {len(house.provider.runs)}")
+        return wrong + held
+
+    whole = fateful()
+    assert await both(whole) == []
+    wrong = {at: found for at in range(1, len(whole.fate.steps) + 1) if (found := await both(fateful(at)))}
     assert wrong == {}
 
 
@@ -173,14 +228,12 @@ async def test_a_redis_that_fails_after_the_post_costs_a_lease_and_the_run_is_fo
 async def test_a_life_that_ends_in_the_test_ends_everywhere(fateful):
     """The simulation itself: a death leaves the claim standing and is not caught by the engine."""
     house = fateful(1)
-    house.enqueue()
-    with pytest.raises(Died):
-        await house.serve(Stage.CREATE)
+    async with closing(house):
+        house.enqueue()
+        with pytest.raises(Died):
+            await house.serve(Stage.CREATE)
 
-    assert house.due()[Stage.CREATE] == 20
-    await house.backend.aclose()
-    house.backend.sync.flushdb()
-    house.backend.sync.close()
+        assert house.due()[Stage.CREATE] == 20
 
 
 async def test_a_run_found_after_a_death_that_already_asks_for_tools_has_its_tools_run(new_house):

@@ -80,6 +80,32 @@ async def test_what_fails_gives_its_slot_back(new_house, monkeypatch):
     assert served[-1] == EMPTY
 
 
+async def test_looking_where_nothing_is_due_costs_no_slot(new_house):
+    house = new_house()
+    engine = house.engine(slots=1)
+    for _ in range(3):
+        assert (await house.serve(Stage.CREATE, engine)).claimed == 0
+    house.enqueue()
+
+    assert (await house.serve(Stage.CREATE, engine)).claimed == 1
+
+
+async def test_a_claim_that_redis_refuses_costs_no_slot(new_house):
+    house = new_house()
+    house.enqueue()
+    engine, claim = house.engine(slots=1), house.store.claim
+
+    async def down(*_args: object) -> None:
+        raise ConnectionError("gone")
+
+    house.store.claim = down
+    for _ in range(2):
+        with pytest.raises(ConnectionError):
+            await house.serve(Stage.CREATE, engine)
+    house.store.claim = claim
+    assert (await house.serve(Stage.CREATE, engine)).claimed == 1
+
+
 async def test_a_defect_leaves_its_run_to_the_lease_and_takes_no_other_with_it(new_house):
     house = new_house()
     bad, good = house.enqueue(thread_id="thread_bad"), house.enqueue(thread_id="thread_good")

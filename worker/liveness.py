@@ -1,0 +1,87 @@
+"""Show that this worker makes progress: a file that is touched every two seconds, without asking Redis."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from threadrun.health.liveness import TOUCH_SECONDS, VARIABLE, liveness_path
+
+log = structlog.get_logger("threadrun.worker")
+
+
+class LivenessFile:
+    """Touch this worker's file; with an empty template there is none."""
+
+    def __init__(self, template: str, kind: str) -> None:
+        self._path = liveness_path(template, kind, os.getpid()) if template else None
+        self._failed = False
+
+    def touch(self) -> None:
+        """Touch it; a file that cannot be written is said once, and the worker works on."""
+        if self._path is None:
+            return
+        try:
+            self._path.touch()
+        except OSError as error:
+            if not self._failed:
+                text = f"make the folder of {self._path} writable, or correct {VARIABLE}"
+                log.warning("liveness.not_written", error=type(error).__name__, detail=text)
+            self._failed = True
+        else:
+            self._failed = False
+
+    def remove(self) -> None:
+        """Take it away: a worker that has ended is neither alive nor stuck."""
+        if self._path is not None:
+            try:
+                self._path.unlink(missing_ok=True)
+            except OSError:
+                self._failed = True  # it grows stale, which says the same a little later
+
+
+class Pulse:
+    """Count the turns of an event loop, and touch the file at each."""
+
+    def __init__(self, file: LivenessFile) -> None:
+        self.turns = 0
+        """How often the loop has come round; a number that stands still is a loop that is stuck."""
+        self._file = file
+
+    def turn(self) -> None:
+        """Come round; called on the loop."""
+        self.turns += 1
+        self._file.touch()
+
+
+class ParentLiveness:
+    """Touch the file of a tools worker's parent for as long as its heartbeat thread lives.
+
+    In a thread of its own: one heartbeat may wait for an unreachable Redis longer than a file may be old.
+    """
+
+    def __init__(self, file: LivenessFile, heart_beats: Callable[[], bool]) -> None:
+        self._file = file
+        self._heart_beats = heart_beats
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="threadrun-liveness", daemon=True)
+
+    def start(self) -> None:
+        """Begin to touch."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop, and remove the file."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(TOUCH_SECONDS)
+        self._file.remove()
+
+    def _run(self) -> None:
+        while self._heart_beats():
+            self._file.touch()
+            if self._stop.wait(TOUCH_SECONDS):
+                return
