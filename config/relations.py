@@ -86,6 +86,11 @@ RELATIONS = (
         "the supervisor must not kill a worker that still drains",
     ),
     Relation(
+        "engine.lease_seconds",
+        "engine.watchdog_seconds",
+        "a stuck worker must not be ended before its claims have lapsed",
+    ),
+    Relation(
         "engine.tools_look_seconds",
         "engine.provider_look_seconds",
         "a run in stage tools is looked at more often than its provider",

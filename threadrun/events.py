@@ -45,6 +45,7 @@ LOGGED_EVENTS: Final = {
     "worker.started": "a worker is ready to take work",
     "worker.draining": "it takes nothing new and finishes what is in hand",
     "worker.stopped": "it has ended cleanly",
+    "worker.stuck": "its loop or its consumer stood still for too long (`what`, `stack`); it ends itself with code 70",
     "worker.left_unsaid": "it ended, but could not leave the list of workers",
     "run.handed_back": "a draining worker gave a run back; another looks at it at once",
     "run.left_to_lease": "Redis failed in mid-advance; the run is looked at again when its lease lapses",
@@ -65,6 +66,8 @@ LOGGED_EVENTS: Final = {
     "tick.resumed": "it answers again",
     "heartbeat.missed": "Redis did not take a heartbeat (said once)",
     "heartbeat.resumed": "it takes them again",
+    "consumer.not_asked": "no fresh connection to the broker, which is waited for (debug)",
+    "liveness.not_written": "the liveness file cannot be touched; the worker works on (said once)",
     "redis.waited_for": "at start: Redis is not reachable yet",
     "control.refused": "somebody sent a remote-control command that this worker does not take",
 }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -27,6 +27,20 @@ class EventLoop:
     def run(self, coroutine: Coroutine[Any, Any, T], timeout_seconds: float | None = None) -> T:
         """Run a coroutine on the loop and wait for it in this thread."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout_seconds)
+
+    def every(self, seconds: float, call: Callable[[], None]) -> None:
+        """Call something quick on the loop, now and again and again until the loop stops."""
+
+        def turn() -> None:
+            call()
+            self._loop.call_later(seconds, turn)
+
+        self._loop.call_soon_threadsafe(turn)
+
+    @property
+    def thread(self) -> threading.Thread:
+        """The thread that the loop runs in."""
+        return self._thread
 
     def stop(self) -> None:
         """Stop the loop after what it is doing; call it when no thread waits any more."""

@@ -67,6 +67,11 @@ class Heartbeat:
         except RedisError:
             log.warning("worker.left_unsaid", worker=self._served.worker_id)
 
+    @property
+    def beats(self) -> bool:
+        """Tell whether it goes on beating, be it against a Redis that does not answer."""
+        return self._thread.is_alive()
+
     def _run(self) -> None:
         while not self._stop.wait(self._interval_seconds):
             self.beat()

@@ -50,6 +50,12 @@ class Pulse:
         self.turns = 0
         """How often the loop has come round; a number that stands still is a loop that is stuck."""
         self._file = file
+        self._seen = 0
+
+    def gives_sign(self) -> bool:
+        """Tell whether the loop has come round since this was last asked."""
+        seen, self._seen = self._seen, self.turns
+        return seen != self._seen
 
     def turn(self) -> None:
         """Come round; called on the loop."""
@@ -57,15 +63,16 @@ class Pulse:
         self._file.touch()
 
 
-class ParentLiveness:
-    """Touch the file of a tools worker's parent for as long as its heartbeat thread lives.
+class LivenessThread:
+    """Touch a file in a thread of its own, where there is no loop to do it.
 
-    In a thread of its own: one heartbeat may wait for an unreachable Redis longer than a file may be old.
+    So it does in a tools worker's parent: one heartbeat may wait for an unreachable Redis longer than a file may
+    be old. And in every worker that waits for Redis before it starts.
     """
 
-    def __init__(self, file: LivenessFile, heart_beats: Callable[[], bool]) -> None:
+    def __init__(self, file: LivenessFile, alive: Callable[[], bool] = lambda: True) -> None:
         self._file = file
-        self._heart_beats = heart_beats
+        self._alive = alive
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="threadrun-liveness", daemon=True)
 
@@ -74,14 +81,13 @@ class ParentLiveness:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop, and remove the file."""
+        """Touch it no more; the file stays as it is."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(TOUCH_SECONDS)
-        self._file.remove()
 
     def _run(self) -> None:
-        while self._heart_beats():
+        while self._alive():
             self._file.touch()
             if self._stop.wait(TOUCH_SECONDS):
                 return

@@ -35,7 +35,7 @@ class OwnConsumer:
         if taken != self._taken or len(state.active_requests) >= self._threads:
             return True
         try:
-            with self._app.connection_for_write(transport_options=self._short()) as connection:
+            with self._app.connection_for_write() as connection:
                 return self._answers(connection)
         except Exception as error:  # whatever the broker's library raises: the broker is to be waited for
             log.debug("consumer.not_asked", error=type(error).__name__)
@@ -52,8 +52,5 @@ class OwnConsumer:
         return answered or not self._has_answered
 
     def _waiting(self, connection: Any) -> int:
-        declared = self._app.amqp.queues[self._queue].bind(connection.default_channel)
-        return int(declared.channel.queue_declare(queue=self._queue, durable=True, auto_delete=False).message_count)
-
-    def _short(self) -> dict[str, Any]:
-        return {**self._app.conf.broker_transport_options}
+        queue = self._app.amqp.queues[self._queue].bind(connection.default_channel)
+        return int(queue.queue_declare().message_count)

@@ -29,15 +29,18 @@ from worker.event_loop import EventLoop
 from worker.handlers import HandlerRuntime
 from worker.heartbeat import Heartbeat
 from worker.heartbeat import Served as ServedByWorker
+from worker.liveness import LivenessFile, LivenessThread
 from worker.lost_child import LostChild
 from worker.observer import Observer
 from worker.outbox import Outbox
+from worker.own_consumer import OwnConsumer
 from worker.profiles import provider_for, rules_for
 from worker.providers.base import Provider
 from worker.redis_clients import async_redis_client, redis_client
 from worker.shares import ThreadShares
 from worker.store.runs import RunStore
 from worker.tick import Tick
+from worker.vigil import Vigil
 
 log = structlog.get_logger("threadrun.worker")
 
@@ -103,6 +106,7 @@ class RunsRuntime:
         )
         self._drain_timer = threading.Timer(engine.drain_seconds, self._hand_back)
         self._drain_timer.daemon = True
+        self._vigil = Vigil(engine, self._loop, OwnConsumer(app, nodename, RUNS_QUEUE, threads))
 
     def start(self) -> None:
         """Start everything; the first heartbeat is out before the first wake-up."""
@@ -111,6 +115,7 @@ class RunsRuntime:
         self._outbox.start()
         self._heartbeat.start()
         self._tick.start()
+        self._vigil.start()
         log.info("worker.started", worker=self.identity.worker_id, profiles=sorted(self._engines))
 
     async def _build_engines(self) -> None:
@@ -145,6 +150,7 @@ class RunsRuntime:
 
     def drain(self) -> None:
         """Stop claiming; what is in hand is finished, and handed back when the drain time is over."""
+        self._vigil.drain()
         self._tick.stop()
         for engine in self._engines.values():
             engine.drain()
@@ -158,11 +164,13 @@ class RunsRuntime:
     def stop(self) -> None:
         """End, after the pool's threads have ended."""
         self._drain_timer.cancel()
+        self._vigil.stop()
         self._tick.stop()
         self._heartbeat.stop()
         self._outbox.close(5)
         self._loop.run(self._close(), 5)
         self._loop.stop()
+        self._vigil.end()
         self._redis.close()
         log.info("worker.stopped", worker=self.identity.worker_id)
 
@@ -186,6 +194,8 @@ class ToolsRuntime:
         served = ServedByWorker(self.identity.worker_id, self.identity.about(), tools=entries)
         observer = Observer(engine.heartbeat_seconds, engine.dead_after_seconds)
         self._heartbeat = Heartbeat(self.redis, self.keys, served, observer, engine.heartbeat_seconds)
+        self._file = LivenessFile(engine.liveness_file, "tools")
+        self._liveness = LivenessThread(self._file, lambda: self._heartbeat.beats)
         self._settings = settings
         self._registry = registry
         self.lost_child = LostChild(self.redis, self.keys, self.identity.worker_id)
@@ -199,10 +209,13 @@ class ToolsRuntime:
     def start(self) -> None:
         """Begin to beat."""
         self._heartbeat.start()
+        self._liveness.start()
         log.info("worker.started", worker=self.identity.worker_id)
 
     def stop(self) -> None:
         """End, after the handlers have ended."""
+        self._liveness.stop()
+        self._file.remove()
         self._heartbeat.stop()
         self.redis.close()
         log.info("worker.stopped", worker=self.identity.worker_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import structlog
@@ -14,8 +14,10 @@ from celery.exceptions import Terminated, TimeLimitExceeded, WorkerLostError, Wo
 
 from config.celery_settings import RUNS_QUEUE
 from config.settings import Settings
-from threadrun.health import Finding, Severity, check_redis
+from threadrun.errors import SettingsInvalid, ToolDefinitionError
+from threadrun.health import Finding, Severity, check_redis, error
 from threadrun.tools import ToolRegistry
+from worker.liveness import LivenessFile, LivenessThread
 from worker.process import process
 from worker.redis_clients import redis_client
 from worker.runtime import RunsRuntime, ToolsRuntime
@@ -105,8 +107,9 @@ def check_start(worker: Any, settings: Settings) -> None:
     Raises:
         WorkerShutdown: This worker cannot work here; the log says what to do.
     """
-    findings = [*check_rooms(), *check_pool(worker.pool_cls, worker.app.amqp.queues.consume_from)]
-    findings += _redis_findings(settings)
+    queues = worker.app.amqp.queues.consume_from
+    findings = [*check_rooms(), *check_pool(worker.pool_cls, queues), *_settings_findings(settings, queues)]
+    findings += _redis_findings(settings, "runs" if RUNS_QUEUE in queues else "tools")
     for finding in findings:
         level = log.error if finding.severity is Severity.ERROR else log.warning
         level(finding.check, detail=finding.message)
@@ -114,8 +117,22 @@ def check_start(worker: Any, settings: Settings) -> None:
         raise WorkerShutdown(78)  # EX_CONFIG
 
 
-def _redis_findings(settings: Settings) -> Sequence[Finding]:
+def _settings_findings(settings: Settings, queues: Collection[str]) -> list[Finding]:
+    """Find what only this kind of worker needs: a provider to speak to, or handlers that can be imported."""
+    try:
+        if RUNS_QUEUE in queues:
+            settings.require_profiles()
+        else:
+            ToolRegistry.load(settings.tools.modules)
+    except (SettingsInvalid, ToolDefinitionError) as invalid:
+        return [error("settings.unusable", str(invalid))]
+    return []
+
+
+def _redis_findings(settings: Settings, kind: str) -> Sequence[Finding]:
     client = redis_client(settings)
+    liveness = LivenessThread(LivenessFile(settings.engine.liveness_file, kind))
+    liveness.start()  # one who waits is not stuck
     try:
         while True:
             findings = check_redis(client, key_prefix=settings.key_prefix)
@@ -124,6 +141,7 @@ def _redis_findings(settings: Settings) -> Sequence[Finding]:
             log.warning("redis.waited_for", detail=findings[0].message)
             time.sleep(REDIS_PAUSE_SECONDS)
     finally:
+        liveness.stop()
         client.close()
 
 

@@ -22,7 +22,9 @@ def test_no_setting_stands_there_that_does_not_exist() -> None:
 
 
 def test_every_key_stands_there() -> None:
-    rows = [f"| `{d.pattern}` | {d.type} | {d.life} | {d.writer} | {d.reader} | {d.holds} |" for d in KEY_DOCS]
+    rows = [
+        f"| `{d.pattern}` | {d.type} | {d.life} | {d.writer} | {d.reader} | {d.holds} |" for d in KEY_DOCS
+    ]
 
     assert [row for row in rows if row not in README] == []
 

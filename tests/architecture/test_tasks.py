@@ -21,7 +21,9 @@ def registered_tasks() -> list[str]:
         "print(json.dumps(sorted(app.tasks)))"
     )
     env = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, env=env)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, env=env
+    )
     names: list[str] = json.loads(done.stdout)
     return names
 

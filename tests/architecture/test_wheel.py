@@ -1,4 +1,4 @@
-"""The wheel holds the contract package alone: `config`, `worker` and `tasks` must not land in a user's site-packages."""
+"""The wheel holds the contract alone: `config`, `worker` and `tasks` must not land in a user's site-packages."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def wheel_names(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
             target = source / path.relative_to(ROOT)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(path.read_bytes())
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", folder, source]
-    subprocess.run([str(part) for part in command], check=True, capture_output=True)
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "-w", str(folder), str(source)], check=True, capture_output=True)
     (wheel,) = folder.glob("*.whl")
     return zipfile.ZipFile(wheel).namelist()
 

@@ -15,7 +15,7 @@ from threadrun.cli.since import parse_since
 from threadrun.errors import InvalidRequest
 
 NOBODY = "redis://shop:hunter2@127.0.0.1:1/0"
-COMMANDS = ("enqueue", "show", "list", "wait", "events", "cancel", "replay", "stats", "doctor")
+COMMANDS = ("enqueue", "show", "list", "wait", "events", "cancel", "replay", "stats", "doctor", "health")
 
 
 @pytest.fixture(autouse=True)

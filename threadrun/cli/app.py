@@ -14,6 +14,7 @@ from threadrun.cli.doctor import doctor
 from threadrun.cli.enqueue import enqueue
 from threadrun.cli.events import events
 from threadrun.cli.exit_codes import ExitCode, epilog
+from threadrun.cli.health import health
 from threadrun.cli.invocation import GlobalOptions
 from threadrun.cli.list_runs import list_runs
 from threadrun.cli.registering import KeyPrefix, Output, RedisUrl, command
@@ -64,6 +65,7 @@ _COMMANDS: dict[str, Callable[..., ExitCode]] = {
     "replay": replay,
     "stats": stats,
     "doctor": doctor,
+    "health": health,
 }
 
 

@@ -11,7 +11,7 @@ class ExitCode(IntEnum):
     OK = 0
     """Done."""
     BAD = 1
-    """What was asked for is bad: a waited run did not complete, or doctor found an error."""
+    """What was asked for is bad: a waited run did not complete, doctor found an error, a worker is not well."""
     USAGE = 2
     """The command line, a setting or the request is invalid; nothing was done."""
     NOT_FOUND = 3
@@ -32,7 +32,7 @@ class ExitCode(IntEnum):
 
 MEANINGS = {
     ExitCode.OK: "done",
-    ExitCode.BAD: "a waited run did not complete, or doctor found an error",
+    ExitCode.BAD: "a waited run did not complete, doctor found an error, a worker is not well",
     ExitCode.USAGE: "the command line, a setting or the request is invalid; nothing was done",
     ExitCode.NOT_FOUND: "no such run or tool",
     ExitCode.TIMEOUT: "a waited run was not final in time; it goes on",

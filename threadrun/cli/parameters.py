@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 
-def _finite(value: float | None) -> float | None:
+def finite(value: float | None) -> float | None:
+    """Refuse a number of seconds that is not one."""
     if value is not None and not (math.isfinite(value) and value >= 0):
         raise typer.BadParameter("give seconds, 0 or more")
     return value
@@ -28,11 +29,11 @@ Timeout = Annotated[
         "--timeout",
         metavar="SECONDS",
         show_default=False,
-        callback=_finite,
+        callback=finite,
         help="Wait no longer; by default until the run is final, which its deadline bounds.",
     ),
 ]
 Every = Annotated[
     float,
-    typer.Option("--every", metavar="SECONDS", callback=_finite, help="How often to look."),
+    typer.Option("--every", metavar="SECONDS", callback=finite, help="How often to look."),
 ]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from threadrun.testing.clock import Clock, ManualClock, RunningClock
     from threadrun.testing.effects import Effect
     from threadrun.testing.embedded_redis import EmbeddedRedis, start_embedded_redis
+    from threadrun.testing.fault_proxy import FaultProxy
     from threadrun.testing.local_stack import LocalStack
     from threadrun.testing.options import ServerOptions
     from threadrun.testing.run_server_control import RunServerControl
@@ -26,6 +27,7 @@ __all__ = [
     "Clock",
     "Effect",
     "EmbeddedRedis",
+    "FaultProxy",
     "LocalStack",
     "ManualClock",
     "RunServer",
@@ -41,6 +43,7 @@ _HOMES = {
     "Clock": "clock",
     "Effect": "effects",
     "EmbeddedRedis": "embedded_redis",
+    "FaultProxy": "fault_proxy",
     "LocalStack": "local_stack",
     "ManualClock": "clock",
     "RunServer": "server",

@@ -1,11 +1,11 @@
 """A TCP proxy that breaks connections on purpose, before Redis or before a run server.
 
-    with FaultProxy.before(server.base_url) as proxy:
-        provider = …(proxy.url)
-        proxy.set(ResetAfter(), on=1)       # the next connection loses its answer
-        proxy.set(Latency(0.2))             # every connection, at once
-        proxy.clear()
-        proxy.counts().answers_lost
+with FaultProxy.before(server.base_url) as proxy:
+    provider = …(proxy.url)
+    proxy.set(ResetAfter(), on=1)       # the next connection loses its answer
+    proxy.set(Latency(0.2))             # every connection, at once
+    proxy.clear()
+    proxy.counts().answers_lost
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ class FaultProxy:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: Thread | None = None
         self._stopping = asyncio.Event()
+        self._door = asyncio.Lock()
         self._connections: set[Connection] = set()
         self._counts = ProxyCounts()
         self._fault: ProxyFault | None = None
@@ -178,7 +179,7 @@ class FaultProxy:
             ready.set_exception(error)
 
     async def _serve(self, ready: Future[None]) -> None:
-        self._stopping = asyncio.Event()
+        self._stopping, self._door = asyncio.Event(), asyncio.Lock()
         self._loop = asyncio.get_running_loop()
         await self._listen()
         ready.set_result(None)
@@ -187,9 +188,10 @@ class FaultProxy:
         self._reset_connections()
 
     async def _listen(self) -> None:
-        if self._server is None and not isinstance(self._fault, Refuse):
-            loop = asyncio.get_running_loop()
-            self._server = await loop.create_server(self._accept, sock=_bind(self._port), backlog=1024)
+        async with self._door:
+            if self._server is None and not isinstance(self._fault, Refuse) and not self._stopping.is_set():
+                loop = asyncio.get_running_loop()
+                self._server = await loop.create_server(self._accept, sock=_bind(self._port), backlog=1024)
 
     def _close_door(self) -> None:
         if self._server is not None:

@@ -30,8 +30,8 @@ class End(asyncio.Protocol):
         self.way = way
         self.transport: asyncio.Transport | None = None
         """None until it is connected."""
-        self.ended = False
-        """Its peer will send no more."""
+        self.gone = False
+        """It is closed."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to carry."""
@@ -44,13 +44,12 @@ class End(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Pass on that no more comes; the other way stays open."""
-        self.ended = True
         self._connection.ended(self)
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Pass on that this end is gone."""
-        self.ended = True
+        self.gone = True
         self._connection.lost(self)
 
     def pause_writing(self) -> None:
@@ -86,7 +85,8 @@ class Connection:
         self._fault = fault
         self._passed_bytes = 0
         self._dialling: asyncio.Task[None] | None = None
-        self._deaf = self._over = False
+        self._delivered_ends = 0
+        self._deaf = self._cut = self._over = False
 
     def set_fault(self, fault: ProxyFault | None) -> None:
         """Treat the connection so from now on."""
@@ -101,24 +101,23 @@ class Connection:
             return False
         self._deaf = True
         self._counts.half_opened += 1
-        _abort(self._target)
+        self._drop()
+        _reset(self._target)
         return True
 
     def reset(self) -> None:
         """End both sides with a reset; what was held back is lost."""
         self._over = True
+        self._drop()
         for end in (self.client, self._target):
-            transport = end.transport
-            if transport is not None and not transport.is_closing():
-                _reset_on_close(transport)
-        self._end()
+            _reset(end)
 
     def made(self, end: End) -> None:
         """Begin with one end."""
         if end is self._target:
             self._lanes[Way.REQUESTS].sink = self._lanes[Way.ANSWERS].source = end.transport
             if self._over:
-                _abort(end)
+                _reset(end)
             self._lanes[Way.REQUESTS].pump()
             return
         self._lanes[Way.ANSWERS].sink = self._lanes[Way.REQUESTS].source = end.transport
@@ -128,7 +127,7 @@ class Connection:
 
     def heard(self, way: Way, data: bytes) -> None:
         """Do with a piece what the fault says."""
-        if self._over:
+        if self._over or self._cut:
             return
         match self._fault:
             case _ if self._deaf:
@@ -148,23 +147,20 @@ class Connection:
                 self._pass(way, data)
 
     def ended(self, end: End) -> None:
-        """Pass an end of the stream on, after all that was said before it."""
+        """Pass on that an end says no more, after all that it said before."""
         if self._over or (self._deaf and end is self._target):
             return
-        other = self._target if end is self.client else self.client
-        if self._deaf or other.ended or (end is self.client and self._dialling is None):
-            # Nobody is left who could say something.
-            self._lanes[end.way].finish(self._close)
+        if self._deaf or self._dialling is None:
+            self._close()
         else:
-            self._lanes[end.way].finish(lambda: _write_eof(other))
+            self._lanes[end.way].finish(lambda: self._deliver_end(end))
 
     def lost(self, end: End) -> None:
-        """Take the other end down too: an end that is lost without having said so was reset."""
-        if self._over:
-            if self.client.transport is None or self.client.ended:
-                self._forget(self)
-        elif not (self._deaf and end is self._target):
+        """Take the other end down too: an end that is lost without having been closed here was reset."""
+        if not self._over and not (self._deaf and end is self._target):
             self.reset()
+        if self.client.gone and (self._target.gone or self._target.transport is None):
+            self._forget(self)
 
     def block(self, end: End, full: bool) -> None:
         """Note whether an end takes no more for now."""
@@ -181,6 +177,7 @@ class Connection:
         if piece:
             self._pass(way, piece)
         if self._passed_bytes >= size_bytes:
+            self._cut = True
             self._counts.cut += 1
             self._lanes[way].finish(self._close)
 
@@ -196,31 +193,31 @@ class Connection:
                 self._counts.unreachable += 1
                 self.reset()
 
+    def _deliver_end(self, end: End) -> None:
+        other = self._target if end is self.client else self.client
+        if other.transport is not None and not other.transport.is_closing():
+            other.transport.write_eof()
+        self._delivered_ends += 1
+        if self._delivered_ends == len(self._lanes):
+            self._close()
+
     def _close(self) -> None:
         """End both sides; what was written still arrives."""
         self._over = True
-        self._end()
-
-    def _end(self) -> None:
-        for lane in self._lanes.values():
-            lane.drop()
+        self._drop()
         for end in (self.client, self._target):
             if end.transport is not None:
                 end.transport.close()
 
+    def _drop(self) -> None:
+        for lane in self._lanes.values():
+            lane.drop()
 
-def _abort(end: End) -> None:
-    if end.transport is not None:
-        end.transport.abort()
 
-
-def _reset_on_close(transport: asyncio.Transport) -> None:
-    connected: socket.socket = transport.get_extra_info("socket")
+def _reset(end: End) -> None:
+    if end.transport is None or end.gone:
+        return
+    connected: socket.socket = end.transport.get_extra_info("socket")
     if connected.family != socket.AF_UNIX:
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-    transport.abort()
-
-
-def _write_eof(end: End) -> None:
-    if end.transport is not None and not end.transport.is_closing():
-        end.transport.write_eof()
+    end.transport.abort()

@@ -51,7 +51,8 @@ class Lane:
         self._queue.append((now, data))
         self._queued_bytes += len(data)
         self.pump()
-        self._counts.delayed += bool(self._queue)
+        slowed = self._held or self._delay_seconds > 0 or self._bytes_per_second is not None
+        self._counts.delayed += bool(slowed and self._queue)
 
     def finish(self, when_empty: Callable[[], None]) -> None:
         """Do something once all bytes have been handed on."""
@@ -80,7 +81,7 @@ class Lane:
                 break
         self._throttle_source()
         if not self._queue and self._when_empty is not None:
-            self._when_empty, then = None, self._when_empty
+            then, self._when_empty = self._when_empty, None
             then()
 
     def _hand_on(self, sink: asyncio.Transport) -> float:
@@ -90,7 +91,9 @@ class Lane:
         early = arrived_at + self._delay_seconds - now
         if early > 0:
             return early
-        piece = data if self._bytes_per_second is None else data[: self._allowance(now, self._bytes_per_second)]
+        piece = (
+            data if self._bytes_per_second is None else data[: self._allowance(now, self._bytes_per_second)]
+        )
         self._queue.popleft()
         if len(piece) < len(data):
             self._queue.appendleft((arrived_at, data[len(piece) :]))
