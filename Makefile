@@ -14,6 +14,7 @@ venv: .venv/.installed ## create .venv with everything in it
 	@$(PYTHON) -c 'import sys; sys.exit("threadrun needs Python 3.11 or newer: PYTHON=python3.12 make …" if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python tests/bring_redis.py
 	@touch $@
 
 demo: .venv/.installed ## carry some twenty runs of every kind on this machine, and check every record

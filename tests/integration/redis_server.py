@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,14 +12,23 @@ from redis import Redis
 from redis.exceptions import AuthenticationError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from threadrun.testing.redis_choice import MEMORY, choose_redis
+
 READY_WITHIN_SECONDS = 10
+
+
+def real_redis_server() -> str:
+    """Give the path of a real server; `make` has brought one where the machine had none."""
+    choice = choose_redis()
+    assert choice.kind != MEMORY, "install redis-server 6.2 or newer: this test needs a real one"
+    return choice.command[0]
 
 
 @contextmanager
 def redis_server(folder: Path, *options: str) -> Iterator[str]:
     """Run a server and give its URL; options are those of the command line (`--appendonly`, `yes`)."""
     socket = folder / "redis.sock"
-    command = [shutil.which("redis-server") or "redis-server", "--port", "0", "--unixsocket", str(socket)]
+    command = [real_redis_server(), "--port", "0", "--unixsocket", str(socket)]
     command += ["--dir", str(folder), "--save", "", "--daemonize", "no", *options]
     with (folder / "redis.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)

@@ -14,7 +14,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from config.settings import load_settings
-from tests.integration.redis_server import redis_server, wait_until_it_answers
+from tests.integration.redis_server import real_redis_server, redis_server, wait_until_it_answers
 from threadrun.redis_clients import RETRIES, connect, connect_async
 from worker.redis_clients import async_redis_client, redis_client
 
@@ -94,7 +94,7 @@ def sentinel_port(tmp_path: Path) -> Iterator[int]:
         f"port {port}\nrequirepass guard\nsentinel monitor main 127.0.0.1 {master_port} 1\n"
     )
     with redis_server(tmp_path, "--port", str(master_port)):
-        command = ["redis-server", str(configuration), "--sentinel"]
+        command = [real_redis_server(), str(configuration), "--sentinel"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
             wait_until_it_answers(Redis(port=port, retry=None), process)

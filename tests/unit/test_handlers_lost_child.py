@@ -168,7 +168,7 @@ def test_a_child_that_lives_is_not_reported_because_its_task_failed(reported, er
 
 
 @pytest.mark.parametrize(
-    ("name", "args"), [("runs.poll", ["default"]), ("tools.execute", ["k"]), ("tools.execute", None)]
+    ("name", "args"), [("shop.done", ["k", 1, 0]), ("tools.execute", ["k"]), ("tools.execute", None)]
 )
 def test_other_tasks_and_malformed_messages_are_not_reported(reported, name, args):
     steps._child_lost(sender=Task(name), exception=WorkerLostError("9"), args=args)

