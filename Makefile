@@ -31,7 +31,7 @@ lint: .venv/.installed ## check style, types and the arrows between the packages
 	$(BIN)/lint-imports
 
 bench: .venv/.installed ## measure against the openai client
-	$(BIN)/python -m benchmarks.first
+	$(BIN)/python -m benchmarks
 
 clean: ## remove everything that these commands have made
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from benchmarks.contender import Contender
@@ -22,6 +23,9 @@ SMOKE_RATIO = 2.0
 """Below this CPU ratio of AsyncOpenAI to ours a smoke test fails."""
 
 WARM_UP_RUNS = 20
+"""So many runs open the connections and fill the caches before anything is measured."""
+
+WARM_UP_THINK_SECONDS = 0.2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rounds = _measured(contenders, workload, asked.repeat)
     write(asked.json, {**asdict(workload), "repeat": asked.repeat, "smoke": asked.smoke}, rounds)
     print(table(rounds))
-    print(f"All numbers are in {asked.json}.")
+    print(f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}. All numbers are in {asked.json}.")
     if asked.smoke and ratio(rounds, ASYNC_OPENAI.name) < SMOKE_RATIO:
         print(f"The ratio of CPU is below {SMOKE_RATIO:g}.")
         return 1
@@ -43,9 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _measured(contenders: Sequence[Contender], workload: Workload, repeat: int) -> dict[str, list[Measured]]:
     found: dict[str, list[Measured]] = {contender.name: [] for contender in contenders}
     carried = plans(workload)
-    warm_up = plans(
-        Workload(WARM_UP_RUNS, workload.rate, workload.seed + 1, workload.rounds, workload.parallel)
-    )
+    short = replace(workload, runs=WARM_UP_RUNS, median_think_seconds=WARM_UP_THINK_SECONDS)
+    warm_up = plans(short)
     for number in range(1, repeat + 1):
         for contender in contenders:
             print(f"round {number}: {contender.name} …", file=sys.stderr, flush=True)

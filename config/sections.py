@@ -39,7 +39,7 @@ def _queue(name: str) -> str:
 
 
 def _path_template(template: str) -> str:
-    if template and not template.startswith("/"):
+    if not template.startswith("/"):
         raise ValueError("must be an absolute path, such as /run/threadrun/{kind}.alive")
     if "{" in template.replace("{kind}", "").replace("{pid}", ""):
         raise ValueError("may hold {kind} and {pid}, and no other brace")
@@ -102,12 +102,12 @@ class EngineSettings(BaseModel):
     """How often a run may require action before it is cancelled."""
     max_calls_per_round: int = Field(default=128, ge=1, le=1024)
     """How many tool calls one required action may hold."""
-    liveness_file: Annotated[str, AfterValidator(_path_template)] = ""
+    liveness_file: Annotated[str, AfterValidator(_path_template)] | None = None
     """A file that a worker touches every 2 s while it makes progress; it may hold {kind} and {pid}; none: no file."""
     watchdog_seconds: Seconds = 30.0
     """How long the event loop of a `runs` worker may stand still before the worker ends itself (exit code 70)."""
     consumer_silence_seconds: Seconds = 60.0
-    """How long its consumer may be deaf, while a fresh connection to the broker works, before it does so too."""
+    """How long its consumer may be deaf while a fresh broker connection works; Celery's tries may be 30 s apart."""
 
 
 class LogSettings(BaseModel):

@@ -1,7 +1,8 @@
 """Every event by name: those stored with a run, and those that are only logged.
 
 Names are dotted and in the past tense. A stored event is logged under the same name, once, after it was
-written; its line adds run key, run id, thread id, profile, claim, seconds since enqueue, and the `seq`.
+written. The engine's lines add run key, run id, thread id, profile, the claim's number (`attempt`), seconds since
+enqueue, and the `seq`; the lines of a tools worker add run key, round and index.
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ LOGGED_EVENTS: Final = {
     "consumer.not_asked": "no fresh connection to the broker, which is waited for (debug)",
     "liveness.not_written": "the liveness file cannot be touched; the worker works on (said once)",
     "redis.waited_for": "at start: Redis is not reachable yet",
+    "supervisor.gave_up": "supervisord could not start a worker (`program`) and is ended, so that this is seen",
     "control.refused": "somebody sent a remote-control command that this worker does not take",
 }
 """What stands in the log only."""

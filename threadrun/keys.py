@@ -114,6 +114,10 @@ class Keys:
         """Name the root of a thread's mailbox; scripts append `:active` and `:waiting`."""
         return f"{self.prefix}thread:{profile}:{quote(thread_id, safe='')}"
 
+    def nothing(self) -> str:
+        """Name the key that stands where a script has none; it is never written, but must be allowed by an ACL."""
+        return f"{self.prefix}-"
+
     def index_runs(self) -> str:
         """Name the index of all runs."""
         return f"{self.prefix}index:runs"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass
 
 import structlog
@@ -18,6 +19,9 @@ from worker.view import RunView
 SLOT_PATIENCE_SECONDS = 0.5
 """How long a wake-up waits for a request slot before it leaves the due runs to the next one."""
 
+SERVINGS_A_STAGE = 2
+"""How many wake-ups serve one stage at a time: one may wait for a slow request, the other goes on."""
+
 log = structlog.get_logger("threadrun.engine")
 
 
@@ -29,6 +33,9 @@ class Served:
     failed: int = 0
     """Runs left to their lease because Redis or our own code failed."""
 
+    def __add__(self, other: Served) -> Served:
+        return Served(self.claimed + other.claimed, self.failed + other.failed)
+
 
 class Engine:
     """Advance the runs of one profile."""
@@ -39,8 +46,30 @@ class Engine:
         self._claim_limit = claim_limit
         self._under_way: set[asyncio.Task[bool]] = set()
         self._draining = False
+        self._noted: set[Stage] = set()
+        self._serving: Counter[Stage] = Counter()
 
     async def serve(self, stage: Stage, profile: str) -> Served:
+        """Serve a woken stage, and any other that was woken meanwhile and found nobody to serve it."""
+        served = Served()
+        self.note(stage)
+        while (woken := self._woken()) is not None:
+            self._noted.discard(woken)
+            self._serving[woken] += 1
+            try:
+                served += await self._serve_stage(woken, profile)
+            finally:
+                self._serving[woken] -= 1
+        return served
+
+    def note(self, stage: Stage) -> None:
+        """Remember that a stage was woken; whoever serves next takes it up."""
+        self._noted.add(stage)
+
+    def _woken(self) -> Stage | None:
+        return next((stage for stage in self._noted if self._serving[stage] < SERVINGS_A_STAGE), None)
+
+    async def _serve_stage(self, stage: Stage, profile: str) -> Served:
         """Claim what is due and advance it; go on while there was more than there were free slots."""
         served = Served()
         while not self._draining:
@@ -49,7 +78,7 @@ class Engine:
                 self._slots.give_back(slots)
                 break
             batch = await self._serve_batch(stage, profile, slots)
-            served = Served(served.claimed + batch.claimed, served.failed + batch.failed)
+            served += batch
             if batch.claimed < slots:
                 break
         return served

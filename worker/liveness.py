@@ -14,9 +14,9 @@ log = structlog.get_logger("threadrun.worker")
 
 
 class LivenessFile:
-    """Touch this worker's file; with an empty template there is none."""
+    """Touch this worker's file; without a template there is none."""
 
-    def __init__(self, template: str, kind: str) -> None:
+    def __init__(self, template: str | None, kind: str) -> None:
         self._path = liveness_path(template, kind, os.getpid()) if template else None
         self._failed = False
 

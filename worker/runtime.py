@@ -145,7 +145,11 @@ class RunsRuntime:
             log.warning("wakeup.unknown_profile", profile=str(profile)[:64])
             return {"claimed": 0}
         with self._shares.hold(profile) as free:
-            served = self._loop.run(engine.serve(stage, profile)) if free else Served()
+            if free:
+                served = self._loop.run(engine.serve(stage, profile))
+            else:
+                self._loop.call(engine.note, stage)
+                served = Served()
         return {"claimed": served.claimed, "failed": served.failed}
 
     def drain(self) -> None:

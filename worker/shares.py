@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 class ThreadShares:
@@ -40,11 +40,11 @@ class RequestSlots:
     async def take(self, most: int, patience_seconds: float) -> int:
         """Take up to so many slots; when none is free, wait a little for one. Gives how many, perhaps none."""
         if not self._free:
-            self._freed.clear()
-            try:
-                await asyncio.wait_for(self._freed.wait(), patience_seconds)
-            except TimeoutError:
-                return 0
+            with suppress(TimeoutError):
+                async with asyncio.timeout(patience_seconds):
+                    while not self._free:  # whoever is woken first may have taken all there was
+                        self._freed.clear()
+                        await self._freed.wait()
         taken = min(self._free, most)
         self._free -= taken
         return taken

@@ -20,25 +20,58 @@ EXIT_STUCK = 70
 BLOCK_LOOP, BLOCK_MAIN = signal.SIGRTMIN + 1, signal.SIGRTMIN + 2
 """What sabotage/sitecustomize.py listens to inside the workers."""
 
-SILENCE_SECONDS = 3
-"""How long loop and consumer may be silent in this stack."""
+LOOP_SECONDS, CONSUMER_SECONDS = 3, 8
+"""How long loop and consumer may be silent in this stack; Celery pauses 2, 4, 6 s between tries to reconnect."""
+
+OUTAGE_SECONDS = 7
 
 QUICK = {
     "THREADRUN_PROFILES__DEFAULT__REQUEST_DEADLINE_SECONDS": "1",
     "THREADRUN_ENGINE__LEASE_SECONDS": "2",
     "THREADRUN_ENGINE__HEARTBEAT_SECONDS": "0.5",
     "THREADRUN_ENGINE__DEAD_AFTER_SECONDS": "1.5",
-    "THREADRUN_ENGINE__WATCHDOG_SECONDS": str(SILENCE_SECONDS),
-    "THREADRUN_ENGINE__CONSUMER_SILENCE_SECONDS": str(SILENCE_SECONDS),
+    "THREADRUN_ENGINE__WATCHDOG_SECONDS": str(LOOP_SECONDS),
+    "THREADRUN_ENGINE__CONSUMER_SILENCE_SECONDS": str(CONSUMER_SECONDS),
 }
 
 
+class Pair:
+    """A stack with one worker of each kind; a `runs` worker that has ended is replaced."""
+
+    def __init__(self, stack: LocalStack) -> None:
+        self.stack = stack
+        self.client = stack.client
+        self._runs = 0
+
+    @property
+    def runs_pid(self) -> int:
+        return self.stack.pid("runs", self._runs)
+
+    def runs_worker_has_ended(self) -> bool:
+        return not self.stack.running("runs", self._runs)
+
+    def replace(self) -> tuple[int, str]:
+        """Start another `runs` worker; gives exit code and log of the one that has ended."""
+        old, self._runs = self._runs, self.stack.start("runs")
+        return self.stack.stop("runs", old), self.stack.logs("runs", old)
+
+    def all_run(self) -> bool:
+        return self.stack.running("runs", self._runs) and self.stack.running("tools")
+
+    def health(self, kind: str, *options: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", "threadrun.cli", "health", "--kind", kind, *options]
+        done = subprocess.run(
+            command, env=self.stack.env, capture_output=True, text=True, timeout=60, check=False
+        )
+        return done.returncode, done.stdout + done.stderr
+
+
 @pytest.fixture(scope="module")
-def quick(tmp_path_factory: pytest.TempPathFactory, effects_file: Path) -> Iterator[LocalStack]:
+def quick(tmp_path_factory: pytest.TempPathFactory, effects_file: Path) -> Iterator[Pair]:
     template = tmp_path_factory.mktemp("liveness") / "{kind}.{pid}"
     env = {**QUICK, "THREADRUN_ENGINE__LIVENESS_FILE": str(template), "E2E_EFFECTS_FILE": str(effects_file)}
     with LocalStack(["handlers"], checkout=ROOT, paths=[HERE / "sabotage", HERE], env=env) as stack:
-        yield stack
+        yield Pair(stack)
 
 
 def until(reached: Callable[[], bool], timeout: float = 20.0) -> None:
@@ -48,12 +81,6 @@ def until(reached: Callable[[], bool], timeout: float = 20.0) -> None:
         time.sleep(0.02)
 
 
-def health(stack: LocalStack, kind: str, *options: str) -> tuple[int, str]:
-    command = [sys.executable, "-m", "threadrun.cli", "health", "--kind", kind, *options]
-    done = subprocess.run(command, env=stack.env, capture_output=True, text=True, timeout=60, check=False)
-    return done.returncode, done.stdout + done.stderr
-
-
 def stuck_line(log: str) -> dict[str, str]:
     lines = [json.loads(line) for line in log.splitlines() if '"worker.stuck"' in line]
     (line,) = lines
@@ -61,34 +88,32 @@ def stuck_line(log: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("kind", ["runs", "tools"])
-def test_a_working_worker_is_alive_and_ready(quick: LocalStack, kind: str) -> None:
-    assert health(quick, kind, "--max-age", "5")[0] == 0
-    assert health(quick, kind, "--ready")[0] == 0
+def test_a_working_worker_is_alive_and_ready(quick: Pair, kind: str) -> None:
+    assert quick.health(kind, "--max-age", "5")[0] == 0
+    assert quick.health(kind, "--ready")[0] == 0
 
 
 @pytest.mark.parametrize(
     ("sabotage", "what", "where"),
     [(BLOCK_LOOP, "loop", "call_what_blocks"), (BLOCK_MAIN, "consumer", "wait_for_ever")],
+    ids=["loop", "consumer"],
 )
 def test_a_stuck_runs_worker_ends_itself_and_another_carries_its_run(
-    quick: LocalStack, sabotage: int, what: str, where: str
+    quick: Pair, sabotage: int, what: str, where: str
 ) -> None:
-    index = next(at for kind, at in quick.workers() if kind == "runs" and quick.running(kind, at))
-    run = quick.client.enqueue(
-        "asst_demo", messages='think 3\ncall add {"a": 1, "b": 2}\nsay $1', tools=["add"]
-    )
+    text = 'think 3\ncall add {"a": 1, "b": 2}\nsay $1'
+    run = quick.client.enqueue("asst_demo", messages=text, tools=["add"])
     until(lambda: run.get().stage == "poll")
 
-    os.kill(quick.pid("runs", index), sabotage)
-    until(lambda: not quick.running("runs", index))
+    os.kill(quick.runs_pid, sabotage)
+    until(quick.runs_worker_has_ended)
+    alive, told = quick.health("runs")
+    code, log = quick.replace()
 
-    line = stuck_line(quick.logs("runs", index))
-    assert quick.stop("runs", index) == EXIT_STUCK
-    assert (line["level"], line["what"]) == ("critical", what)
+    line = stuck_line(log)
+    assert (code, line["level"], line["what"]) == (EXIT_STUCK, "critical", what)
     assert where in line["stack"]
-    code, told = health(quick, "runs")
-    assert code == 1, told
-    quick.start("runs")
+    assert alive == 1, told
     assert run.wait(30).output_text == "3"
 
 
@@ -110,22 +135,17 @@ def come_back(redis: EmbeddedRedis) -> None:
 
 @pytest.mark.parametrize(("leave", "return_"), [(hang, go_on), (crash, come_back)], ids=["hangs", "is down"])
 def test_a_redis_that_is_away_is_waited_for_and_no_worker_looks_stuck(
-    quick: LocalStack, leave: Callable[[EmbeddedRedis], None], return_: Callable[[EmbeddedRedis], None]
+    quick: Pair, leave: Callable[[EmbeddedRedis], None], return_: Callable[[EmbeddedRedis], None]
 ) -> None:
-    before = running_workers(quick)
-    leave(quick.redis)
+    assert quick.all_run()
+    leave(quick.stack.redis)
     try:
-        back_at = time.monotonic() + 2.5 * SILENCE_SECONDS
+        back_at = time.monotonic() + OUTAGE_SECONDS
         until(lambda: time.monotonic() > back_at)
-        answers = {kind: health(quick, kind, "--max-age", "5") for kind in ("runs", "tools")}
+        answers = {kind: quick.health(kind, "--max-age", "5") for kind in ("runs", "tools")}
     finally:
-        return_(quick.redis)
+        return_(quick.stack.redis)
 
     assert {kind: code for kind, (code, _) in answers.items()} == {"runs": 0, "tools": 0}, answers
-    assert running_workers(quick) == before
-    assert len(before) == 2
     assert quick.client.enqueue("asst_demo", messages="say still here").wait(30).output_text == "still here"
-
-
-def running_workers(stack: LocalStack) -> list[int]:
-    return [stack.pid(kind, at) for kind, at in stack.workers() if stack.running(kind, at)]
+    assert quick.all_run()

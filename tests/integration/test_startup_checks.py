@@ -136,7 +136,7 @@ def test_a_user_who_may_not_write_our_keys_is_refused_with_the_rights_that_are_m
 
 def test_the_rights_that_are_asked_for_are_enough(server, limited):
     server.execute_command("ACL", "SETUSER", "limited", "reset")
-    wanted = ["~threadrun:*", "&*", "+@all", "-@dangerous", "+info"]
+    wanted = ["~threadrun:*", "&*", "+@all", "-@dangerous", "+info", "+client|setname"]
     server.execute_command("ACL", "SETUSER", "limited", "on", ">pw", *wanted)
     assert check_redis(limited) == []
 

@@ -93,3 +93,20 @@ async def test_two_who_wait_do_not_take_the_same_slot():
     slots.give_back(1)
 
     assert sorted(await asyncio.gather(*waiting)) == [0, 1]
+
+
+async def test_who_is_woken_too_late_waits_for_the_next_that_is_given_back():
+    slots = RequestSlots(3)
+    await slots.take(3, 0.01)
+
+    async def use_all() -> int:
+        taken = await slots.take(100, 5)
+        await asyncio.sleep(0)
+        slots.give_back(taken)
+        return taken
+
+    users = [asyncio.create_task(use_all()) for _ in range(4)]
+    await asyncio.sleep(0)
+    slots.give_back(3)
+
+    assert await asyncio.gather(*users) == [3, 3, 3, 3]

@@ -186,7 +186,6 @@ class AsyncRunClient:
         Raises:
             InvalidRequest: A filter cannot work.
             RunNotFound: `after` is not in this list.
-            RecordTooNew: A newer threadrun wrote one of them, in words that this one does not know.
             StoreUnavailable: Redis did not answer.
         """
         keys = self._operations.keys

@@ -139,10 +139,10 @@ def enqueue_script(keys: Keys, prepared: Prepared) -> tuple[list[str], list[Any]
         fields += ["include", json.dumps(request.include)]
     key_names = [
         keys.run(run_key),
-        keys.thread(request.profile, thread) if thread else "-",
+        keys.thread(request.profile, thread) if thread else keys.nothing(),
         keys.stream(),
         keys.index_runs(),
-        keys.index_thread(request.profile, thread) if thread else "-",
+        keys.index_thread(request.profile, thread) if thread else keys.nothing(),
     ]
     args = [
         keys.prefix, run_key, request.profile, prepared.fingerprint, int(thread is not None),

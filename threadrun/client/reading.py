@@ -10,9 +10,9 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from threadrun.client.operation import Operation, Pause
-from threadrun.errors import InvalidRequest, Problem, RecordTooNew, RunNotFound, WaitTimeout
+from threadrun.errors import InvalidRequest, Problem, RunNotFound, WaitTimeout
 from threadrun.keys import Keys
-from threadrun.records import SCHEMA, RunRecord, RunSummary, Transition, run_record, utc, utc_or_none
+from threadrun.records import RunRecord, RunSummary, Transition, run_record, utc, utc_or_none
 from threadrun.request import RUN_KEY_PATTERN
 from threadrun.scripts import script_text
 from threadrun.status import Outcome, RunStatus, Stage
@@ -23,7 +23,7 @@ FIRST_LOOK_SECONDS, SLOWEST_LOOK_SECONDS = 0.02, 0.25
 """How often a waiting caller looks at a run: often at first, then four times a second."""
 
 SUMMARY_FIELDS = (
-    "stage", "status", "outcome", "profile", "thread_id", "run_id", "created_ms", "finished_ms", "schema",
+    "stage", "status", "outcome", "profile", "thread_id", "run_id", "created_ms", "finished_ms",
 )  # fmt: skip
 
 
@@ -136,7 +136,6 @@ def list_runs(
 
     Raises:
         InvalidRequest: An unknown status, a limit outside 1..1000, a `since` without time zone.
-        RecordTooNew: A newer threadrun wrote one of them, in words that this one does not know.
     """
     index = _index(keys, status, thread_id, profile)
     since_ms = _since_ms(since)
@@ -190,16 +189,6 @@ def _summaries(client: Any, keys: Keys, page: Sequence[str]) -> Any:
 
 
 def _summary(run_key: str, row: Sequence[str | None]) -> RunSummary:
-    *words, schema = row
-    try:
-        return _typed(run_key, words)
-    except ValueError:
-        if int(schema or 0) > SCHEMA:
-            raise RecordTooNew(run_key, int(schema or 0), SCHEMA) from None
-        raise
-
-
-def _typed(run_key: str, row: Sequence[str | None]) -> RunSummary:
     stage, status, outcome, profile, thread_id, run_id, created_ms, finished_ms = row
     return RunSummary(
         key=run_key,

@@ -129,7 +129,7 @@ def waits_for(keys: Keys, run_key: str) -> Operation[WaitsFor]:
     )
     if profile is None:
         raise RunNotFound(run_key)
-    thread = keys.thread(profile, thread_id) if thread_id else "-"
+    thread = keys.thread(profile, thread_id) if thread_id else keys.nothing()
     fields, size, clock, seen_ms, holder, place, *scores = yield lambda client: _state(
         client, keys, run_key, profile, thread, round_ or "0"
     )

@@ -13,7 +13,7 @@ import re
 import time
 from pathlib import Path
 
-from threadrun.health.finding import Finding, error
+from threadrun.health.finding import Finding, Severity
 
 TOUCH_SECONDS = 2.0
 """How often the file is touched at least."""
@@ -48,8 +48,11 @@ def check_liveness(template: str, kind: str, max_age_seconds: float = MAX_AGE_SE
             f"no {kind} worker has touched {where}: none has started here, or it has ended. Start one with "
             f"{VARIABLE} set to this path, and see its log."
         )
-        return [error("liveness.missing", text)]
-    return [error("liveness.stale", _stale(path, age, max_age_seconds)) for path, age in stale.items()]
+        return [Finding(Severity.ERROR, "liveness.missing", text)]
+    return [
+        Finding(Severity.ERROR, "liveness.stale", _stale(path, age, max_age_seconds))
+        for path, age in stale.items()
+    ]
 
 
 def _stale(path: Path, age: float, max_age_seconds: float) -> str:

@@ -13,8 +13,6 @@ from worker.store.ledger import row_field
 from worker.store.scripts import Arg
 from worker.view import CallView, RunView
 
-_PLACEHOLDER = "-"
-
 
 def event_body(event: Event, **more: object) -> str:
     """Write an event as the JSON object that the script completes with seq and time."""
@@ -45,8 +43,8 @@ def commit_keys(keys: Keys, run: RunView, write: Commit) -> list[str]:
         keys.stream(),
         keys.agenda(run.stage, run.profile),
         keys.agenda(write.stage, run.profile),
-        keys.thread(run.profile, thread_id) if thread_id else _PLACEHOLDER,
-        keys.index_thread(run.profile, thread_id) if thread_id else _PLACEHOLDER,
+        keys.thread(run.profile, thread_id) if thread_id else keys.nothing(),
+        keys.index_thread(run.profile, thread_id) if thread_id else keys.nothing(),
     ]
 
 

@@ -231,3 +231,25 @@ async def test_a_request_that_raises_leaves_the_intent_to_the_next_holder(new_ho
     house.provider.hook = pass_on
     await house.carry()
     assert len(house.provider.runs) == 1
+
+
+async def test_a_stage_that_is_woken_while_enough_serve_it_is_served_when_one_of_them_is_done(new_house):
+    house = new_house()
+    early = [house.enqueue(thread_id=None) for _ in range(2)]
+    hanging, go_on = hang(house, "create_thread")
+    engine = house.engine()
+    serving = [asyncio.create_task(house.serve(Stage.CREATE, engine))]
+    await hanging.wait()
+    late = house.enqueue(thread_id=None)
+    serving.append(asyncio.create_task(house.serve(Stage.CREATE, engine)))
+    while len(house.provider.requests) < 3:
+        await asyncio.sleep(0)
+    last = house.enqueue(thread_id=None)
+
+    # Two serve the stage, and both hang: a third wake-up does not hang too, and is not forgotten.
+    assert (await house.serve(Stage.CREATE, engine)).claimed == 0
+    go_on.set()
+    served = [await one for one in serving]
+
+    assert sum(one.claimed for one in served) == 4
+    assert {house.record(key).stage for key in (*early, late, last)} == {Stage.POLL}
