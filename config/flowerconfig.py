@@ -7,6 +7,7 @@ this is the one file of the project that works when it is loaded.
 from __future__ import annotations
 
 import hashlib
+import sys
 
 import flower.events
 
@@ -21,11 +22,12 @@ _settings = load_settings()
 
 def _login(settings: Settings) -> tuple[str, str]:
     user, password = settings.flower.user, settings.flower.password
-    if not user or not password:
-        path = "flower.password" if user else "flower.user"
-        text = "is required: Flower shows every task, so it does not start without a user and a password"
-        raise SettingsInvalid([Problem(variable_name(path), text)])
-    return user, password.get_secret_value()
+    if user and password:
+        return user, password.get_secret_value()
+    text = "is required: Flower shows every task, so it does not start without a user and a password"
+    missing = [path for path, value in (("flower.user", user), ("flower.password", password)) if not value]
+    problems = [Problem(variable_name(path), text) for path in missing]
+    sys.exit(str(SettingsInvalid(problems)))  # an operator reads the text, not a traceback
 
 
 _user, _password = _login(_settings)

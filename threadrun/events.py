@@ -1,8 +1,8 @@
 """Every event by name: those stored with a run, and those that are only logged.
 
 Names are dotted and in the past tense. A stored event is logged under the same name, once, after it was
-written. The engine's lines add run key, run id, thread id, profile, the claim's number (`attempt`), seconds since
-enqueue, and the `seq`; the lines of a tools worker add run key, round and index.
+written. The engine's lines add run key, run id, thread id, profile, the claim's number, seconds since enqueue, and
+the `seq`; the lines of a tools worker add run key, round and index.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ LOGGED_EVENTS: Final = {
     "tool.not_claimed": "a message came for a call that is not to be run any more (`verdict`)",
     "tool.not_served_here": "this worker does not have the handler; another one may",
     "tool.refused_unknown": "a message named a call that is not in the ledger",
+    "tool.none_served": "at start: this tools worker was told no module with handlers",
     "tool.queue_not_consumed": "at start: a handler's queue is not consumed by this worker",
     "message.not_sent": "the broker did not take a message; it will be sent again",
     "wakeup.unknown_profile": "a wake-up named a profile that this worker does not have",

@@ -16,6 +16,7 @@ from typing import assert_never
 import structlog
 
 from threadrun.models import Run, Usage
+from threadrun.records import ProviderAnswer
 from threadrun.request import RunRequest
 from threadrun.status import CallState, Stage
 from worker.ask import ask
@@ -45,7 +46,7 @@ from worker.redis_clock import RedisClock
 from worker.store.ledger import CallAddress, CallResult
 from worker.store.runs import Written
 from worker.store.writes import Commit, event_body, next_status, sent_calls
-from worker.transitions import log_events, log_finished
+from worker.transitions import level_of, log_events, log_finished
 from worker.view import CallView, Intent, RunView, with_calls
 
 log = structlog.get_logger("threadrun.advance")
@@ -244,15 +245,20 @@ class Advance:
 
     def _log_call(self, event: Event, stored: bool) -> None:
         if stored:
-            log.info(event.type, run_key=self._run.key, run_id=self._run.run_id, **event.data)
+            level = level_of(event.type, event.data)
+            log.log(level, event.type, run_key=self._run.key, run_id=self._run.run_id, **event.data)
 
     async def _finish(self, finish: Finish) -> None:
         run, now = self._run, self._clock.now_ms()
-        polls, requests, model = await self._desk.store.text(run.key, "polls", "requests", "model")
+        polls, requests, model, answer, reason = await self._desk.store.text(
+            run.key, "polls", "requests", "model", "last_answer", "reason"
+        )
         closing = Closing(
             outcome=finish.outcome,
             missing=finish.missing,
             model=model or "",
+            answer=ProviderAnswer.load(answer) if answer else ProviderAnswer(),
+            reason=reason or "",
             now_ms=now,
             retention_ms=self._desk.retention_ms,
             op=f"{run.claim}.finish",

@@ -5,6 +5,7 @@ Task modules are named as strings, so that the rooms keep their arrows: tasks im
 
 from __future__ import annotations
 
+import os
 import sys
 
 from celery import Celery
@@ -52,7 +53,8 @@ def _settings() -> Settings:
     try:
         return load_settings()
     except SettingsInvalid as error:
-        sys.exit(str(error))  # an operator reads the list of problems, not a traceback
+        sys.stderr.write(f"{error}\n")  # an operator reads the list of problems, not a traceback
+        sys.exit(os.EX_CONFIG)
 
 
 app = create_app(_settings())

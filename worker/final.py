@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from threadrun.models import Message, Run, RunStep
+from threadrun.records import ProviderAnswer
 from threadrun.status import Outcome
 from worker.decide.decision import Event
 from worker.gather import Gathering
@@ -25,6 +26,10 @@ class Closing:
     outcome: Outcome
     missing: tuple[str, ...]
     model: str
+    answer: ProviderAnswer
+    """The provider's last answer."""
+    reason: str
+    """The code with which the provider ended the run, where it gave one."""
     now_ms: int
     retention_ms: int
     op: str
@@ -81,6 +86,8 @@ def _summary(run: RunView, gathering: Gathering, closing: Closing) -> dict[str, 
         "completion_tokens": usage.completion_tokens if usage else None,
         "total_tokens": usage.total_tokens if usage else None,
         "missing": list(closing.missing),
+        "http_status": closing.answer.http_status,
+        "reason": closing.reason or (closing.answer.error or {}).get("code") or None,
     }
 
 

@@ -42,7 +42,7 @@ class OwnConsumer:
             return True
 
     def _answers(self, connection: Any) -> bool:
-        connection.ensure_connection(max_retries=1, timeout=PING_SECONDS)
+        connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
         if self._waiting(connection) and state.all_total_count[0] == self._taken:
             return False  # messages wait for a whole look, this worker has free hands, and takes none
         asked = {"destination": [self._nodename], "timeout": PING_SECONDS, "connection": connection}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -114,7 +115,7 @@ def check_start(worker: Any, settings: Settings) -> None:
         level = log.error if finding.severity is Severity.ERROR else log.warning
         level(finding.check, detail=finding.message)
     if any(finding.severity is Severity.ERROR for finding in findings):
-        raise WorkerShutdown(78)  # EX_CONFIG
+        raise WorkerShutdown(os.EX_CONFIG)
 
 
 def _settings_findings(settings: Settings, queues: Collection[str]) -> list[Finding]:
@@ -135,7 +136,7 @@ def _redis_findings(settings: Settings, kind: str) -> Sequence[Finding]:
     liveness.start()  # one who waits is not stuck
     try:
         while True:
-            findings = check_redis(client, key_prefix=settings.key_prefix)
+            findings = check_redis(client, where=settings.redis_address.shown, key_prefix=settings.key_prefix)
             if not any(finding.check == "redis.unreachable" for finding in findings):
                 return findings
             log.warning("redis.waited_for", detail=findings[0].message)
@@ -147,6 +148,10 @@ def _redis_findings(settings: Settings, kind: str) -> Sequence[Finding]:
 
 def check_queues(registry: ToolRegistry, consumed: Any) -> None:
     """Warn of tools whose calls this worker will never get."""
+    if not len(registry):
+        log.warning(
+            "tool.none_served", detail="set THREADRUN_TOOLS__MODULES to the modules that hold handlers"
+        )
     for tool in registry:
         if tool.queue not in consumed:
             log.warning(

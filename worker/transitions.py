@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,12 +20,29 @@ def log_events(
     """Log events that were just stored; their sequence numbers end at `last_seq`."""
     first = last_seq - len(events) + 1
     for at, event in enumerate(events):
-        log.info(event.type, **{**_line(run, now_ms), "seq": first + at, **moved, **event.data})
+        line = {**_line(run, now_ms), "seq": first + at, **moved, **event.data}
+        log.log(level_of(event.type, event.data), event.type, **line)
 
 
 def log_finished(run: RunView, seq: int, now_ms: int, summary: Mapping[str, Any]) -> None:
     """Log the one canonical line of a run: everything that an operator asks first."""
-    log.info("run.finished", **{**_line(run, now_ms), "seq": seq, **summary})
+    line = {**_line(run, now_ms), "seq": seq, **summary}
+    log.log(level_of("run.finished", summary), "run.finished", **line)
+
+
+def level_of(name: str, data: Mapping[str, Any]) -> int:
+    """Give a line's level: a warning is what somebody should look at, though the run goes on or has ended."""
+    ill = _ILL.get(name, frozenset())
+    return logging.WARNING if ill & {str(value) for value in data.values()} else logging.INFO
+
+
+_ILL = {
+    "run.held": frozenset({"unauthorized"}),
+    "tool.settled": frozenset({"unknown_outcome"}),
+    "tool.reopened": frozenset({"worker_died", "child_killed"}),
+    "run.finished": frozenset({"rejected", "lost", "failed", "timed_out"}),
+}
+"""Which words in an event's data make its line a warning."""
 
 
 def _line(run: RunView, now_ms: int) -> dict[str, Any]:
@@ -33,6 +51,6 @@ def _line(run: RunView, now_ms: int) -> dict[str, Any]:
         "run_id": run.run_id,
         "thread_id": run.thread_id,
         "profile": run.profile,
-        "attempt": run.claim,
+        "claim": run.claim,
         "elapsed_seconds": round(max(0, now_ms - run.created_ms) / 1000, 3),
     }

@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e import rabbitmq
 from threadrun.testing import LocalStack
+
+collect_ignore = [] if rabbitmq.program() else ["test_rabbitmq.py"]
+"""RabbitMQ is not to be had everywhere; the automatic checks install it."""
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

@@ -35,28 +35,21 @@ QUICK = {
 }
 
 
-class Pair:
-    """A stack with one worker of each kind; a `runs` worker that has ended is replaced."""
+class Crew:
+    """A stack whose `runs` workers come and go."""
 
     def __init__(self, stack: LocalStack) -> None:
         self.stack = stack
         self.client = stack.client
-        self._runs = 0
+        self.runs = [0]
 
-    @property
-    def runs_pid(self) -> int:
-        return self.stack.pid("runs", self._runs)
-
-    def runs_worker_has_ended(self) -> bool:
-        return not self.stack.running("runs", self._runs)
-
-    def replace(self) -> tuple[int, str]:
-        """Start another `runs` worker; gives exit code and log of the one that has ended."""
-        old, self._runs = self._runs, self.stack.start("runs")
-        return self.stack.stop("runs", old), self.stack.logs("runs", old)
+    def add(self) -> int:
+        """Start one more `runs` worker; gives its index."""
+        self.runs.append(self.stack.start("runs"))
+        return self.runs[-1]
 
     def all_run(self) -> bool:
-        return self.stack.running("runs", self._runs) and self.stack.running("tools")
+        return all(self.stack.running("runs", at) for at in self.runs) and self.stack.running("tools")
 
     def health(self, kind: str, *options: str) -> tuple[int, str]:
         command = [sys.executable, "-m", "threadrun.cli", "health", "--kind", kind, *options]
@@ -67,11 +60,11 @@ class Pair:
 
 
 @pytest.fixture(scope="module")
-def quick(tmp_path_factory: pytest.TempPathFactory, effects_file: Path) -> Iterator[Pair]:
+def quick(tmp_path_factory: pytest.TempPathFactory, effects_file: Path) -> Iterator[Crew]:
     template = tmp_path_factory.mktemp("liveness") / "{kind}.{pid}"
     env = {**QUICK, "THREADRUN_ENGINE__LIVENESS_FILE": str(template), "E2E_EFFECTS_FILE": str(effects_file)}
     with LocalStack(["handlers"], checkout=ROOT, paths=[HERE / "sabotage", HERE], env=env) as stack:
-        yield Pair(stack)
+        yield Crew(stack)
 
 
 def until(reached: Callable[[], bool], timeout: float = 20.0) -> None:
@@ -88,33 +81,34 @@ def stuck_line(log: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("kind", ["runs", "tools"])
-def test_a_working_worker_is_alive_and_ready(quick: Pair, kind: str) -> None:
+def test_a_working_worker_is_alive_and_ready(quick: Crew, kind: str) -> None:
     assert quick.health(kind, "--max-age", "5")[0] == 0
     assert quick.health(kind, "--ready")[0] == 0
 
 
-@pytest.mark.parametrize(
-    ("sabotage", "what", "where"),
-    [(BLOCK_LOOP, "loop", "call_what_blocks"), (BLOCK_MAIN, "consumer", "wait_for_ever")],
-    ids=["loop", "consumer"],
-)
-def test_a_stuck_runs_worker_ends_itself_and_another_carries_its_run(
-    quick: Pair, sabotage: int, what: str, where: str
-) -> None:
+def test_stuck_runs_workers_end_themselves_and_another_carries_their_runs(quick: Crew) -> None:
+    stuck = {"loop": (quick.runs[0], BLOCK_LOOP), "consumer": (quick.add(), BLOCK_MAIN)}
     text = 'think 3\ncall add {"a": 1, "b": 2}\nsay $1'
     run = quick.client.enqueue("asst_demo", messages=text, tools=["add"])
     until(lambda: run.get().stage == "poll")
 
-    os.kill(quick.runs_pid, sabotage)
-    until(quick.runs_worker_has_ended)
+    for at, sabotage in stuck.values():
+        os.kill(quick.stack.pid("runs", at), sabotage)
+    until(lambda: not any(quick.stack.running("runs", at) for at in quick.runs))
     alive, told = quick.health("runs")
-    code, log = quick.replace()
+    quick.runs.clear()
+    quick.add()
 
-    line = stuck_line(log)
-    assert (code, line["level"], line["what"]) == (EXIT_STUCK, "critical", what)
-    assert where in line["stack"]
     assert alive == 1, told
     assert run.wait(30).output_text == "3"
+    assert {quick.stack.stop("runs", at) for at, _ in stuck.values()} == {EXIT_STUCK}
+    lines = {what: stuck_line(quick.stack.logs("runs", at)) for what, (at, _) in stuck.items()}
+    assert [(line["level"], line["what"]) for line in lines.values()] == [
+        ("critical", "loop"),
+        ("critical", "consumer"),
+    ]
+    assert "call_what_blocks" in lines["loop"]["stack"]
+    assert "wait_for_ever" in lines["consumer"]["stack"]
 
 
 def hang(redis: EmbeddedRedis) -> None:
@@ -135,7 +129,7 @@ def come_back(redis: EmbeddedRedis) -> None:
 
 @pytest.mark.parametrize(("leave", "return_"), [(hang, go_on), (crash, come_back)], ids=["hangs", "is down"])
 def test_a_redis_that_is_away_is_waited_for_and_no_worker_looks_stuck(
-    quick: Pair, leave: Callable[[EmbeddedRedis], None], return_: Callable[[EmbeddedRedis], None]
+    quick: Crew, leave: Callable[[EmbeddedRedis], None], return_: Callable[[EmbeddedRedis], None]
 ) -> None:
     assert quick.all_run()
     leave(quick.stack.redis)

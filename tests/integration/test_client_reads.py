@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -196,6 +197,12 @@ async def test_pages_of_a_list_follow_each_other_without_gap_or_repeat(twin, bac
     assert [key for page in pages for key in page] == keys[::-1]
 
 
+async def test_a_page_can_hold_one_run_or_a_thousand(twin):
+    for n in range(2):
+        await twin.enqueue("asst", messages=str(n))
+    assert [len(await twin.list(limit=limit)) for limit in (1, 2, 1000)] == [1, 2, 2]
+
+
 async def test_a_page_is_full_even_when_much_of_the_index_does_not_fit(twin, backend, client, store):
     for n in range(9):
         client.enqueue("asst", thread_id=f"t{n}", idempotency_key=f"k{n}")
@@ -350,6 +357,48 @@ async def test_a_follower_sees_every_event_once_and_stops_at_the_last(
     assert [(event.seq, event.type) for event in found] == [
         (1, "run.enqueued"), (2, "run.ended"), (3, "run.finished"),
     ]  # fmt: skip
+
+
+async def test_a_follower_pauses_between_two_looks(twin, backend, client, monkeypatch):
+    key, pauses = client.enqueue("asst", messages="hi").key, []
+
+    def pass_the_time(seconds):
+        pauses.append(seconds)
+        client.cancel(key)
+        backend.sync.hset(backend.keys.run(key), "stage", "done")
+
+    async def pass_the_time_on_the_loop(seconds):
+        pass_the_time(seconds)
+
+    monkeypatch.setattr("threadrun.client.operation.time.sleep", pass_the_time)
+    monkeypatch.setattr("threadrun.client.operation.asyncio.sleep", pass_the_time_on_the_loop)
+
+    assert [event.seq for event in await twin.events(key, follow=True)] == [1, 2]
+    assert pauses == [sync.FOLLOW_SECONDS] == [aio.FOLLOW_SECONDS]
+
+
+async def test_a_wait_looks_often_at_first_then_four_times_a_second_and_never_past_its_end(twin, monkeypatch):
+    key, pauses, now = (await twin.enqueue("asst", messages="hi")).key, [], [0.0]
+
+    def pass_the_time(seconds):
+        pauses.append(seconds)
+        now[0] += seconds
+
+    async def pass_the_time_on_the_loop(seconds):
+        pass_the_time(seconds)
+
+    monkeypatch.setattr("threadrun.client.operation.time.sleep", pass_the_time)
+    monkeypatch.setattr("threadrun.client.operation.asyncio.sleep", pass_the_time_on_the_loop)
+    monkeypatch.setattr(reading, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    with pytest.raises(WaitTimeout):
+        await twin.wait(key, 3.0)
+
+    assert sum(pauses) == pytest.approx(3.0)
+    assert pauses[0] == 0.02
+    assert max(pauses) == 0.25
+    assert pauses[:-1] == sorted(pauses[:-1])
+    assert len(pauses) < 25
 
 
 async def test_a_follower_of_a_finished_run_ends_at_once(twin, client, store):

@@ -50,6 +50,20 @@ async def test_a_decision_moves_the_run_and_its_agenda_entry_in_one_step(backend
     }  # fmt: skip
 
 
+async def test_each_decision_adds_one_to_the_version_however_often_the_run_was_claimed(
+    backend, client, store
+):
+    key = client.enqueue("asst", messages="hi").key
+    for _ in range(4):
+        await store.rest(await claim_one(store, Stage.CREATE), 0)
+    run = await claim_one(store, Stage.CREATE)
+    assert (run.version, run.claim) == (1, 5)
+
+    assert (await move(store, run, Stage.POLL)).version == 2
+    assert backend.sync.hget(backend.keys.run(key), "version") == "2"
+    assert (await claim_one(store, Stage.POLL)).version == 2
+
+
 @pytest.mark.parametrize("lost_by", ["version", "claim"])
 async def test_a_decision_that_comes_too_late_loses_as_a_whole_but_its_facts_are_kept(
     backend, client, store, lost_by
@@ -250,6 +264,7 @@ async def test_a_new_thread_is_taken_and_indexed_for_the_run_it_was_made_for(bac
 
     assert backend.sync.get(backend.keys.thread("default", "thread_1") + ":active") == key
     assert [run.key for run in client.list(thread_id="thread_1")] == [key]
+    assert 89 * 86_400 < backend.sync.ttl(backend.keys.index_thread("default", "thread_1")) <= 90 * 86_400
     waiting = client.enqueue("asst", thread_id="thread_1").key
     assert client.get(waiting).stage is Stage.WAITING
 

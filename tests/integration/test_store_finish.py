@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 from tests.integration.carrying import (
     LEASE_MS,
@@ -60,6 +61,36 @@ async def test_the_final_record_is_written_with_its_last_event_in_one_step(backe
     }
 
 
+async def test_every_field_of_the_final_record_is_stored_as_given_and_its_requests_are_counted(
+    backend, client, store
+):
+    key, run = await to_finalize(client, store)
+    for _ in range(3):  # so that version and claim number are told apart
+        backend.turn(LEASE_MS / 1000)
+        run = await claim_one(store, Stage.FINALIZE)
+    await move(store, run, Stage.FINALIZE, requests=2)
+    run = await claim_one(store, Stage.FINALIZE)
+    fields = {
+        "steps": "[1]",
+        "messages": "[2]",
+        "missing": '["usage"]',
+        "usage": '{"total_tokens":7}',
+        "run": "{}",
+    }
+    final = replace(last_words(run, counters={"runs|m|a": 1}), fields=fields, requests=5)
+    before = backend.sync.hgetall(backend.keys.run(key))
+
+    await store.finish(run, final)
+
+    after = backend.sync.hgetall(backend.keys.run(key))
+    changed = {name: value for name, value in after.items() if before.get(name) != value}
+    assert changed == {
+        **fields, "requests": "7", "stage": "done", "outcome": "completed", "finished_ms": str(backend.now_ms()),
+        "version": str(run.version + 1), "lease_ms": "0", "last_op": final.op, "last_seq": "3",
+    }  # fmt: skip
+    assert backend.dump("usage:") == {"usage:2026-09-21": {"runs|m|a": "1"}}
+
+
 async def test_a_repeated_finish_gets_the_first_answer_and_counts_nothing_twice(backend, client, store):
     _, run = await to_finalize(client, store)
     first = await store.finish(run, last_words(run))
@@ -103,6 +134,8 @@ async def test_a_finished_record_never_changes_whatever_comes_late(backend, clie
     await created(store)
     run = await opened(store, backend.now_ms(), 1)
     backend.turn(5)
+    await claim_one(store, Stage.TOOLS)
+    backend.turn(LEASE_MS / 1000)
     await finish_from(store, Stage.TOOLS)
     before = content(backend, key)
 

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from tests.integration.carrying import claim_one, whole_life
+from tests.integration.test_store_repeats import eventful_life
 from tests.integration.test_store_tick import beat, due
 from threadrun.keys import KEY_DOCS, Keys
 from threadrun.status import Stage
@@ -70,6 +71,18 @@ async def test_an_untold_run_leaves_the_same_keys_once_it_is_told(backend, clien
     await store.told(await claim_one(store, Stage.FINALIZE))
 
     assert {name.replace("order-8", "order-7") for name in backend.left()} == before
+
+
+async def test_the_stream_names_run_and_number_of_every_event(backend):
+    await eventful_life(backend)
+
+    entries = [
+        (fields["run"], int(fields["seq"])) for _, fields in backend.sync.xrange(backend.keys.stream())
+    ]
+    for key in ("a", "b", "c"):
+        last = backend.sync.llen(backend.keys.events(key))
+        assert [seq for run, seq in entries if run == key] == list(range(1, last + 1))
+    assert {run for run, _ in entries} == {"a", "b", "c"}
 
 
 @pytest.mark.parametrize("doc", KEY_DOCS, ids=lambda doc: doc.pattern)

@@ -59,7 +59,7 @@ async def test_a_handlers_deadline_is_never_later_than_the_run_allows(backend, s
 async def test_a_call_is_not_begun_when_no_time_is_left(backend, client, store, key):
     backend.turn(UNTIL_MS / 1000)
 
-    assert (await claim_call(store, CallAddress(key, 1, 0), "a")).verdict == "late"
+    assert await claim_call(store, CallAddress(key, 1, 0), "a") == CallClaim("late", backend.now_ms(), 0, 0)
     assert client.get(key).tool_calls[0].state is CallState.PENDING
 
 
@@ -71,7 +71,7 @@ async def test_a_second_claimer_is_refused_and_the_first_one_asking_again_gets_t
     backend.turn(2)
     before = backend.dump()
 
-    assert (await claim_call(store, at, "b")).verdict == "taken"
+    assert await claim_call(store, at, "b") == CallClaim("taken", backend.now_ms(), 0, 0)
     again = await claim_call(store, at, "a", limit_ms=10_000)
 
     assert (again.verdict, again.deadline_ms, again.attempt) == ("yes", first.deadline_ms, first.attempt)
@@ -95,13 +95,13 @@ async def test_a_call_is_not_begun_when_its_run_has_left_stage_tools(backend, st
     backend.turn(5)
     await move(store, await claim_one(store, Stage.TOOLS), Stage.POLL)
 
-    assert (await claim_call(store, CallAddress(key, 1, 0), "a")).verdict == "gone"
+    assert await claim_call(store, CallAddress(key, 1, 0), "a") == CallClaim("gone", backend.now_ms(), 0, 0)
 
 
-async def test_no_handler_begins_once_a_cancel_is_wished(client, store, key):
+async def test_no_handler_begins_once_a_cancel_is_wished(backend, client, store, key):
     client.cancel(key)
 
-    assert (await claim_call(store, CallAddress(key, 1, 0), "a")).verdict == "gone"
+    assert await claim_call(store, CallAddress(key, 1, 0), "a") == CallClaim("gone", backend.now_ms(), 0, 0)
     assert client.get(key).tool_calls[0].attempts == 0
 
 
@@ -135,6 +135,17 @@ async def test_an_output_is_settled_once_and_the_first_one_stays(backend, client
     assert (call.output, call.kind, call.state) == ("7", "ok", CallState.SETTLED)
     assert (call.settled_at - call.claimed_at).total_seconds() == 2
     assert types(backend, key).count("tool.settled") == 1
+
+
+async def test_how_a_call_failed_is_stored_beside_what_the_model_gets(client, store, key):
+    at = CallAddress(key, 1, 0)
+    await claim_call(store, at, "a")
+    await store.ledger.settle(
+        at, "a", CallResult("sorry", "exception", "Traceback"), '{"type":"tool.settled"}'
+    )
+
+    call = client.get(key).tool_calls[0]
+    assert (call.output, call.kind, call.error) == ("sorry", "exception", "Traceback")
 
 
 async def test_an_output_is_stored_as_it_is_byte_for_byte(client, store, key):

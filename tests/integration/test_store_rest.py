@@ -40,6 +40,26 @@ async def test_news_does_not_shorten_a_renewed_claim_but_is_still_news_at_its_en
     assert len(await claimed(store, Stage.CREATE)) == 1
 
 
+async def test_a_renewed_claim_is_respected_by_whoever_brings_news(backend, client, store):
+    key = client.enqueue("asst", messages="hi").key
+    run = await claim_one(store, Stage.CREATE)
+    backend.turn(15)
+    await store.renew(run, LEASE_MS)
+    backend.turn(10)
+
+    client.cancel(key)
+    assert await claimed(store, Stage.CREATE) == []
+
+
+async def test_polls_and_requests_are_counted_apart(client, store):
+    key = client.enqueue("asst", messages="hi").key
+    await store.rest(await claim_one(store, Stage.CREATE), 0, polls=1)
+    await store.rest(await claim_one(store, Stage.CREATE), 0, requests=2)
+
+    record = client.get(key)
+    assert (record.polls, record.requests) == (1, 2)
+
+
 async def test_a_repeated_rest_counts_its_requests_once(backend, client, store):
     key = client.enqueue("asst", messages="hi").key
     run = await claim_one(store, Stage.CREATE)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.unit.decide.views import NOW, a_run, no, unknown, yes
 from threadrun.models import Message, Page, Run, RunStep, Usage
+from threadrun.records import ProviderAnswer
 from threadrun.status import Outcome, Stage
 from worker.decide.seen import Gathered
 from worker.final import Closing, final
@@ -126,6 +127,7 @@ async def test_the_claim_is_seen_to_before_every_request():
 
 def closing(**more: Any) -> Closing:
     values = {"missing": (), "model": "gpt", "op": "1.finish", "polls": 4, "requests": 9, "new_requests": 2}
+    values |= {"answer": ProviderAnswer(http_status=200), "reason": ""}
     return Closing(outcome=Outcome.COMPLETED, now_ms=NOW, retention_ms=1_000, **{**values, **more})
 
 
@@ -136,8 +138,21 @@ def test_the_last_event_and_the_canonical_line_tell_the_same():
     assert summary == {
         "outcome": "completed", "status": "completed", "seconds": 5.0, "polls": 4, "requests": 9,
         "tool_calls": 3, "prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12, "missing": [],
+        "http_status": 200, "reason": None,
     }  # fmt: skip
     assert write.requests == 2
+
+
+def test_the_canonical_line_says_why_a_run_did_not_complete():
+    error = {"message": "a text of the provider's", "type": None, "param": None, "code": "invalid_thread"}
+    refused = ProviderAnswer(http_status=400, reason="Bad Request", error=error)
+
+    _, rejected = final(ENDED, Gathering(), closing(answer=refused))
+    _, failed = final(ENDED, Gathering(), closing(reason="rate_limit_exceeded"))
+
+    assert (rejected["http_status"], rejected["reason"]) == (400, "invalid_thread")
+    assert failed["reason"] == "rate_limit_exceeded"
+    assert "a text" not in str(rejected)
 
 
 def test_tokens_and_runs_are_counted_by_day_model_and_assistant():

@@ -48,8 +48,14 @@ def test_every_documented_pattern_has_a_name_and_no_other_name_stands():
     mailbox = {"thread:{profile}:{thread_id}:active", "thread:{profile}:{thread_id}:waiting"}
     built = {*names(Keys()), *mailbox, "index:thread:{profile}:{thread_id}", "mq:…"}
     assert {doc.pattern for doc in KEY_DOCS} == built
-    public = {name for name in vars(Keys) if not name.startswith("_")} - {"prefix"}
+    public = {name for name in vars(Keys) if not name.startswith("_")} - {"prefix", "nothing"}
     assert len(public) == len(names(Keys())) + 2
+
+
+def test_the_key_that_stands_where_a_script_has_none_is_in_nobodys_way():
+    nothing = Keys("shop:").nothing()
+    assert nothing.startswith("shop:")
+    assert nothing not in {f"shop:{pattern}" for pattern in names(Keys("shop:"))}
 
 
 def test_a_run_without_a_status_is_indexed_as_none():

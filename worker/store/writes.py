@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from threadrun.keys import INDEX_LIFE_SECONDS, Keys
+from threadrun.models import Run
 from threadrun.status import CallState, Stage
 from worker.decide.decision import Changes, Event, NewCall
 from worker.store.ledger import row_field
@@ -83,6 +84,7 @@ def _record_fields(run: RunView, changes: Changes) -> list[tuple[str, Arg]]:
     if changes.run is not None:
         fields["run"] = changes.run.to_wire_json()
         fields["model"] = changes.run.model or ""
+        fields["reason"] = _reason(changes.run)
         if changes.run.usage is not None:
             fields["usage_of_run"] = changes.run.usage.to_wire_json()
         if changes.run.known_status is not None:
@@ -99,6 +101,12 @@ def _record_fields(run: RunView, changes: Changes) -> list[tuple[str, Arg]]:
             "total_calls": run.total_calls + len(changes.opened),
         }
     return list(fields.items())
+
+
+def _reason(run: Run) -> str:
+    """Give the code with which the provider ended a run; a word, never a text."""
+    code = run.last_error.code if run.last_error else None
+    return (code or (run.incomplete_details.reason if run.incomplete_details else None) or "")[:64]
 
 
 def _call_fields(run: RunView, changes: Changes) -> list[tuple[str, Arg]]:

@@ -240,10 +240,10 @@ async def test_a_stage_that_is_woken_while_enough_serve_it_is_served_when_one_of
     engine = house.engine()
     serving = [asyncio.create_task(house.serve(Stage.CREATE, engine))]
     await hanging.wait()
+    hanging.clear()
     late = house.enqueue(thread_id=None)
     serving.append(asyncio.create_task(house.serve(Stage.CREATE, engine)))
-    while len(house.provider.requests) < 3:
-        await asyncio.sleep(0)
+    await hanging.wait()
     last = house.enqueue(thread_id=None)
 
     # Two serve the stage, and both hang: a third wake-up does not hang too, and is not forgotten.
