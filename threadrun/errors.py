@@ -47,11 +47,11 @@ class InvalidRequest(ThreadrunError, ValueError):
     """Refuse a request before anything is stored; `problems` lists all that is wrong with it."""
 
     def __init__(
-        self, problems: Sequence[Problem], remedy: str = "Correct the request and enqueue it again."
+        self, problems: Sequence[Problem], remedy: str = "Correct it and try again; nothing was stored."
     ) -> None:
         self.problems = tuple(problems)
         lines = "".join(f"\n  - {problem}" for problem in self.problems)
-        super().__init__(f"The request cannot be enqueued:{lines}\n{remedy}")
+        super().__init__(f"The request is refused:{lines}\n{remedy}")
 
 
 class UnknownTool(InvalidRequest):
