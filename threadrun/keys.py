@@ -14,9 +14,6 @@ from threadrun.status import Stage
 DEFAULT_PREFIX = "threadrun:"
 """The prefix when none is configured."""
 
-RETENTION_SECONDS = 7 * 86_400
-"""How long a finished run's keys stay unless configured otherwise."""
-
 INDEX_LIFE_SECONDS = 90 * 86_400
 """How long counters and per-thread indexes stay after their last write."""
 

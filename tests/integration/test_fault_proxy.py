@@ -196,6 +196,7 @@ async def test_a_reset_after_loses_the_answer_alone() -> None:
 @pytest.mark.parametrize(("size", "passes"), [(0, b""), (4, b"abcd"), (10, b"abcdefghij")])
 async def test_an_answer_is_cut_after_so_many_bytes(size: int, passes: bytes) -> None:
     async with echo() as (noted, proxy), client_of(proxy) as client:
+        proxy.set(CutAfter(1000))
         await client.ask(b"before it was set")
         proxy.set(CutAfter(size))
         client.send(b"abcdefghij")
@@ -332,8 +333,9 @@ async def test_a_target_that_is_away_resets_its_client() -> None:
         unused.bind(("127.0.0.1", 0))
         address = unused.getsockname()
     with FaultProxy(address) as proxy:
-        async with client_of(proxy) as client:
-            with pytest.raises(ConnectionResetError):
+        # The reset may come while the client still connects, or as late as it reads.
+        with pytest.raises(ConnectionError):
+            async with client_of(proxy) as client:
                 await client.ask(b"x")
         assert proxy.counts().unreachable == 1
 
@@ -384,15 +386,17 @@ def test_before_a_run_server_its_url_is_the_proxys() -> None:
         headers = {"Authorization": "Bearer any", "OpenAI-Beta": "assistants=v2"}
         assert proxy.url == f"http://127.0.0.1:{proxy.address[1]}/v1"
         with httpx.Client(base_url=proxy.url, headers=headers, trust_env=False) as http:
-            began = time.monotonic()
-            for _ in range(20):
+            took = []
+            for _ in range(41):
+                began = time.monotonic()
                 assert http.post("/threads", json={}).status_code == 200
-            # Without TCP_NODELAY on both sides of the proxy each would take 40 ms.
-            assert time.monotonic() - began < 0.6
+                took.append(time.monotonic() - began)
+            # Without TCP_NODELAY on both sides of the proxy most would take 40 ms.
+            assert sorted(took)[20] < 0.03
             proxy.set(ResetAfter())
             with pytest.raises(httpx.ReadError):
                 http.post("/threads", json={})
-        assert len(server.effects("thread.created")) == 21
+        assert len(server.effects("thread.created")) == 42
 
 
 def test_before_redis_on_a_unix_socket_it_speaks_tcp(redis_url: str) -> None:

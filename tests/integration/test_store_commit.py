@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -21,10 +22,13 @@ from tests.integration.carrying import (
     settle,
     shown,
 )
-from threadrun.status import Stage
-from worker.decide.decision import Event, ThreadMove
+from threadrun.records import ProviderAnswer
+from threadrun.status import CallState, Stage
+from worker.decide.decision import Changes, Event, ThreadMove
 from worker.store.ledger import CallAddress
 from worker.store.runs import Written
+from worker.store.writes import sent_calls
+from worker.view import CallView, Progress
 
 
 def seqs(backend, key):
@@ -242,6 +246,67 @@ async def test_a_holder_that_goes_on_with_a_request_keeps_the_lease_even_when_ne
     client.cancel(key)
     backend.turn((LEASE_MS - 1) / 1000)
     assert await claimed(store, Stage.CREATE) == []
+
+
+async def test_what_a_look_showed_is_stored_for_whoever_looks_next(backend, client, store):
+    key = client.enqueue("asst", messages="hi").key
+    run = await claim_one(store, Stage.CREATE)
+    usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+    found = shown("completed", model="gpt-9", usage=usage, x_unknown=[1])
+    remembered = Progress(errors=2, held="rate_limited", created_seen_ms=5)
+    write = replace(
+        commit(run, Stage.POLL), changes=Changes(remembered, run=found, answer=ProviderAnswer(200, "OK"))
+    )
+
+    await store.commit(run, write)
+
+    assert (await claim_one(store, Stage.POLL)).progress == remembered
+    model, used = await store.text(key, "model", "usage_of_run")
+    assert (model, json.loads(used)) == ("gpt-9", usage)
+    record = client.get(key)
+    assert record.run.to_wire() == {
+        "id": "run_1",
+        "status": "completed",
+        "model": "gpt-9",
+        "usage": usage,
+        "x_unknown": [1],
+    }
+    assert (record.last_answer, record.held) == (ProviderAnswer(200, "OK"), "rate_limited")
+
+
+async def test_the_rows_of_a_new_round_are_stored_whole(backend, client, store):
+    client.enqueue("asst", messages="hi")
+    await created(store)
+    await opened(store, backend.now_ms(), 2, queue="slow", timeout_seconds=1.5, idempotent=True)
+    backend.turn(5)
+
+    rows = await store.calls(await claim_one(store, Stage.TOOLS))
+    assert [(row.index, row.queue, row.timeout_seconds, row.idempotent, row.sends) for row in rows] == [
+        (0, "slow", 1.5, True, 0), (1, "slow", 1.5, True, 0),
+    ]  # fmt: skip
+
+
+async def test_calls_that_were_sent_are_noted_in_their_round_and_published_with_it(backend, client, store):
+    key = client.enqueue("asst", messages="hi").key
+    await created(store)
+    run = await claim_one(store, Stage.POLL)
+    first = CallView(0, CallState.PENDING, "add", sends=1, sent_ms=7)
+    changes = {"opened": calls(1), "sent": (first,), "tools_until_ms": backend.now_ms() + 60_000}
+    write = commit(run, Stage.TOOLS, 5_000, **changes)
+    await store.commit(run, write)
+    assert sent_calls(run, write.changes) == ((1, first),)
+    backend.turn(5)
+
+    run = await claim_one(store, Stage.TOOLS)
+    (row,) = await store.calls(run)
+    assert (row.sends, row.sent_ms) == (1, 7)
+    again = replace(row, sends=2, sent_ms=9)
+    write = commit(run, Stage.TOOLS, 5_000, sent=(again,))
+    await store.commit(run, write)
+
+    assert sent_calls(run, write.changes) == ((1, again),)
+    ledger = backend.sync.hgetall(backend.keys.calls(key))
+    assert (ledger["1:0:sends"], ledger["1:0:sent_ms"], ledger["1:size"]) == ("2", "9", "1")
 
 
 async def test_the_status_index_holds_the_run_where_its_status_is(backend, client, store):

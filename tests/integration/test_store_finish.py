@@ -77,7 +77,7 @@ async def test_every_field_of_the_final_record_is_stored_as_given_and_its_reques
         "usage": '{"total_tokens":7}',
         "run": "{}",
     }
-    final = replace(last_words(run, counters={"runs|m|a": 1}), fields=fields, requests=5)
+    final = replace(last_words(run, counters={"runs|m|a": 1}), fields=fields, requests=9)
     before = backend.sync.hgetall(backend.keys.run(key))
 
     await store.finish(run, final)
@@ -85,7 +85,7 @@ async def test_every_field_of_the_final_record_is_stored_as_given_and_its_reques
     after = backend.sync.hgetall(backend.keys.run(key))
     changed = {name: value for name, value in after.items() if before.get(name) != value}
     assert changed == {
-        **fields, "requests": "7", "stage": "done", "outcome": "completed", "finished_ms": str(backend.now_ms()),
+        **fields, "requests": "11", "stage": "done", "outcome": "completed", "finished_ms": str(backend.now_ms()),
         "version": str(run.version + 1), "lease_ms": "0", "last_op": final.op, "last_seq": "3",
     }  # fmt: skip
     assert backend.dump("usage:") == {"usage:2026-09-21": {"runs|m|a": "1"}}

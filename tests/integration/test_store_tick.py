@@ -270,3 +270,23 @@ def test_a_heartbeat_without_redis_is_survived_and_vouches_for_nobody(backend, m
         assert observer._seen_at == seen
     heartbeat.beat()
     assert observer._seen_at > seen
+
+
+def test_a_worker_that_starts_is_seen_at_once_and_then_again_and_again(backend):
+    served = Served("runs@a", {"kind": "runs"}, {}, ["default"])
+    slow = Heartbeat(backend.sync, backend.keys, served, Observer(5, 15), 60)
+    slow._scripts = backend.scripts
+    slow.start()
+    assert backend.sync.zrange(backend.keys.workers(), 0, -1) == ["runs@a"]
+    slow.stop()
+
+    quick = Heartbeat(backend.sync, backend.keys, served, Observer(5, 15), 0.005)
+    quick._scripts = backend.scripts
+    quick.start()
+    backend.turn(5)
+    until = time.monotonic() + 5
+    while backend.sync.zscore(backend.keys.workers(), "runs@a") != backend.now_ms():
+        assert time.monotonic() < until
+        time.sleep(0.002)
+    quick.stop()
+    assert backend.sync.zcard(backend.keys.workers()) == 0

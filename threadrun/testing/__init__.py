@@ -1,5 +1,5 @@
-"""What your own tests need: a run server that speaks the Assistants wire, tools called as a model would, a Redis
-of their own, and the whole of threadrun on this machine.
+"""What your own tests need: a run server that speaks the Assistants wire and can be told to break, tools called as
+a model would, a Redis of their own, and the whole of threadrun on this machine.
 
     from threadrun.testing import EmbeddedRedis, LocalStack, RunServer, call_tool
 
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from threadrun.testing.effects import Effect
     from threadrun.testing.embedded_redis import EmbeddedRedis, start_embedded_redis
     from threadrun.testing.fault_proxy import FaultProxy
+    from threadrun.testing.faults import Fault, FaultPlan, FaultRule
     from threadrun.testing.local_stack import LocalStack
     from threadrun.testing.options import ServerOptions
+    from threadrun.testing.quirks import Quirk
     from threadrun.testing.run_server_control import RunServerControl
     from threadrun.testing.server import RunServer
     from threadrun.testing.tool_calls import call_tool, sample_context
@@ -27,9 +29,13 @@ __all__ = [
     "Clock",
     "Effect",
     "EmbeddedRedis",
+    "Fault",
+    "FaultPlan",
     "FaultProxy",
+    "FaultRule",
     "LocalStack",
     "ManualClock",
+    "Quirk",
     "RunServer",
     "RunServerControl",
     "RunningClock",
@@ -43,7 +49,11 @@ _HOMES = {
     "Clock": "clock",
     "Effect": "effects",
     "EmbeddedRedis": "embedded_redis",
+    "Fault": "faults",
+    "FaultPlan": "faults",
     "FaultProxy": "fault_proxy",
+    "FaultRule": "faults",
+    "Quirk": "quirks",
     "LocalStack": "local_stack",
     "ManualClock": "clock",
     "RunServer": "server",

@@ -17,6 +17,7 @@ from threading import Thread
 
 from threadrun.testing.clock import ManualClock, RunningClock
 from threadrun.testing.options import ServerOptions
+from threadrun.testing.quirks import Quirk
 from threadrun.testing.server import RunServer
 
 
@@ -56,6 +57,7 @@ def _options(asked: argparse.Namespace) -> ServerOptions:
         forget_after_seconds=asked.forget_after_seconds,
         seed=asked.seed,
         effect_log=asked.effect_log,
+        quirks=frozenset(asked.quirk),
     )
 
 
@@ -74,6 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--poll-after-ms", type=int, help="send this poll hint with each read of a run")
     add("--forget-after-seconds", type=float, help="forget what is older")
     add("--seed", type=int, default=default.seed, help="makes the ids")
+    help_text = f"differ from OpenAI so, may be repeated: {', '.join(Quirk)}"
+    add("--quirk", action="append", default=[], choices=list(Quirk), metavar="NAME", help=help_text)
     add("--manual-clock", action="store_true", help="time stands still until POST /_control/clock")
     add("--exit-with-parent", action="store_true", help="end when stdin does")
     return parser

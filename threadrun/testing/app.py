@@ -9,7 +9,9 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from threadrun.testing import runs, threads
+from threadrun.testing.answer import Delivery
 from threadrun.testing.control import control_routes
+from threadrun.testing.deliver import deliver
 from threadrun.testing.exchange import ApiRequest, Operation
 from threadrun.testing.gateway import Gateway
 from threadrun.testing.world import World
@@ -58,7 +60,10 @@ class Endpoint:
             body=b"" if scope["method"] == "GET" else await _read_body(receive),
         )
         answer = self._gateway.answer(self._operations, request)
-        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+        if answer.delivery is not Delivery.WHOLE:
+            await deliver(answer, scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": answer.status, "headers": answer.all_headers()})
         await send({"type": "http.response.body", "body": answer.body})
 
 

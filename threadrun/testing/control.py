@@ -4,6 +4,9 @@ GET  /_control/log?after=n&limit=m     effects after number n: {"data": […], "
 GET  /_control/clock                   {"now": unix seconds}
 POST /_control/clock                   {"advance_seconds": x}: turn the clock forward
 GET  /_control/runs/{run_id}           {"run": …, "transitions": [[unix seconds, status], …]}
+GET  /_control/faults                  {"plan": the plan or null, "counts": [{"matched": n, "injected": n}, …]}
+POST /_control/faults                  {"seed": n, "rules": [{"fault": …}, …]}: have these faults from now on
+DELETE /_control/faults                have none
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from threadrun.testing.fault_control import fault_route, problem
 from threadrun.testing.world import World
 
 MAX_EFFECTS = 10_000
@@ -41,18 +45,19 @@ def control_routes(world: World) -> list[BaseRoute]:
             with world.lock:
                 return JSONResponse({"now": world.clock.advance(seconds)})
         except (ValueError, TypeError, KeyError) as error:
-            return _problem(f'send {{"advance_seconds": seconds}}, 0 or more: {error}', 400)
+            return problem(f'send {{"advance_seconds": seconds}}, 0 or more: {error}', 400)
 
     async def run(request: Request) -> Response:
         with world.lock:
             found = world.runs.get(request.path_params["run_id"])
             if found is None:
-                return _problem("no such run", 404)
+                return problem("no such run", 404)
             world.catch_up(found.thread)
             body: dict[str, Any] = {"run": world.dialect.run(found), "transitions": found.transitions}
             return JSONResponse(body)
 
     return [
+        fault_route(world),
         Route("/_control/log", log),
         Route("/_control/clock", clock, methods=["GET"]),
         Route("/_control/clock", turn_clock, methods=["POST"]),
@@ -63,7 +68,3 @@ def control_routes(world: World) -> list[BaseRoute]:
 def _query_int(request: Request, name: str, default: int) -> int:
     value = request.query_params.get(name, "")
     return int(value) if value.isdigit() else default
-
-
-def _problem(message: str, status: int) -> Response:
-    return JSONResponse({"error": {"message": message}}, status_code=status)

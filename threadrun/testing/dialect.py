@@ -37,6 +37,8 @@ class Dialect:
 
     def error(self, refusal: RefusedError) -> JsonObject:
         """Render a refusal."""
+        if refusal.bare:
+            return {"code": refusal.code, "message": refusal.message}
         return {
             "error": {
                 "message": refusal.message,
@@ -108,7 +110,10 @@ class Dialect:
         """Render what a run waits for."""
         if run.status is not RunStatus.REQUIRES_ACTION:
             return None
-        calls = self.tool_calls(run.steps[-1], with_outputs=False)
+        step = run.steps[-1]
+        calls = self.tool_calls(step, with_outputs=False)
+        if step.outputs:
+            calls = [call for call, output in zip(calls, step.outputs, strict=True) if output is None]
         return {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": calls}}
 
     def last_error(self, run: Run) -> JsonObject | None:

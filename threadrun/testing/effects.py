@@ -4,9 +4,12 @@
     thread.read       message.read      run.modified       runs.listed      step.read
     thread.modified   message.modified  outputs.accepted   messages.listed  assistant.created
     thread.deleted    run.cancelled     assistants.listed  assistant.read   refused
+    cancel.ignored    prevented
 
-`run.cancelled` is an accepted cancel; `refused` carries the reason in `code`. No key and no text of a user
-is ever in the log.
+`run.cancelled` is an accepted cancel, `cancel.ignored` one that was answered with 200 and changed nothing;
+`refused` carries the reason in `code`; `prevented` is a request that met a fault before its effect. An effect
+whose answer was lost or spoiled stands here like any other, with its `fault`. No key and no text of a user is
+ever in the log.
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ class Effect:
     path: str
     """The path, without the query."""
     status: int
-    """The HTTP status that was answered."""
+    """The HTTP status that was answered; 0: none was."""
     effect: str
     """One of the names above."""
     code: str | None = None
@@ -49,6 +52,8 @@ class Effect:
     """The run's metadata `threadrun_key`, or the thread's where there is no run."""
     client_request_id: str | None = None
     """The request's header `x-client-request-id`."""
+    fault: str | None = None
+    """The fault that it met, such as `connection_closed`."""
 
     def to_json(self) -> JsonObject:
         """Give it as a JSON object."""

@@ -11,7 +11,6 @@ with FaultProxy.before(server.base_url) as proxy:
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
@@ -22,6 +21,7 @@ from typing import Any, Literal, Self, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from threadrun.testing.proxy_connection import Connection, End
+from threadrun.testing.proxy_door import HOST, Door
 from threadrun.testing.proxy_faults import ProxyCounts, ProxyFault, Refuse
 
 T = TypeVar("T")
@@ -34,8 +34,6 @@ Scope: TypeAlias = Literal["all", "new"] | int
 
 PATIENCE_SECONDS = 10.0
 """How long the proxy's own thread may take for one order; it never waits for a network."""
-
-_HOST = "127.0.0.1"
 
 
 class FaultProxy:
@@ -56,12 +54,10 @@ class FaultProxy:
         self._target = target
         self._target_url: str | None = None
         self._port = port
-        self._holder: socket.socket | None = None
-        self._server: asyncio.Server | None = None
+        self._door: Door | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: Thread | None = None
         self._stopping = asyncio.Event()
-        self._door = asyncio.Lock()
         self._connections: set[Connection] = set()
         self._counts = ProxyCounts()
         self._fault: ProxyFault | None = None
@@ -88,7 +84,7 @@ class FaultProxy:
     @property
     def address(self) -> tuple[str, int]:
         """Where it listens, once it was started."""
-        return _HOST, self._port
+        return HOST, self._port
 
     @property
     def url(self) -> str:
@@ -101,7 +97,7 @@ class FaultProxy:
             raise RuntimeError("The proxy was made from an address; use `address`, or make it by `before`.")
         parts = urlsplit(self._target_url)
         login, at, _ = parts.netloc.rpartition("@")
-        through = parts._replace(netloc=f"{login}{at}{_HOST}:{self._port}")
+        through = parts._replace(netloc=f"{login}{at}{HOST}:{self._port}")
         return (through._replace(scheme="redis", path="") if parts.scheme == "unix" else through).geturl()
 
     def set(self, fault: ProxyFault, *, on: Scope = "all") -> None:
@@ -144,10 +140,10 @@ class FaultProxy:
         """
         if self._thread is not None:
             raise RuntimeError("The proxy is running already. Stop it first.")
-        self._holder = _bind(self._port)
-        self._port = self._holder.getsockname()[1]
+        door = Door(self._port, self._accept)
+        self._port = door.port
         ready: Future[None] = Future()
-        self._thread = Thread(target=self._run, args=(ready,), name="fault-proxy", daemon=True)
+        self._thread = Thread(target=self._run, args=(door, ready), name="fault-proxy", daemon=True)
         self._thread.start()
         ready.result(PATIENCE_SECONDS)
         return self
@@ -157,10 +153,7 @@ class FaultProxy:
         if self._thread is not None and self._loop is not None:
             self._loop.call_soon_threadsafe(self._stopping.set)
             self._thread.join()
-        self._thread = self._loop = None
-        if self._holder is not None:
-            self._holder.close()
-            self._holder = None
+        self._thread = self._loop = self._door = None
 
     def __enter__(self) -> Self:
         return self.start()
@@ -170,33 +163,28 @@ class FaultProxy:
     ) -> None:
         self.stop()
 
-    def _run(self, ready: Future[None]) -> None:
+    def _run(self, door: Door, ready: Future[None]) -> None:
         try:
-            asyncio.run(self._serve(ready))
-        except BaseException as error:
-            if ready.done():
-                raise
-            ready.set_exception(error)
+            asyncio.run(self._serve(door, ready))
+        finally:
+            door.give_up()
 
-    async def _serve(self, ready: Future[None]) -> None:
-        self._stopping, self._door = asyncio.Event(), asyncio.Lock()
+    async def _serve(self, door: Door, ready: Future[None]) -> None:
+        self._door, self._stopping = door, asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        await self._listen()
+        self._open_or_close()
         ready.set_result(None)
         await self._stopping.wait()
-        self._close_door()
-        await self._end_connections()
+        door.close()
+        await self._end_connections(door)
 
-    async def _listen(self) -> None:
-        async with self._door:
-            if self._server is None and not isinstance(self._fault, Refuse) and not self._stopping.is_set():
-                loop = asyncio.get_running_loop()
-                self._server = await loop.create_server(self._accept, sock=_bind(self._port), backlog=1024)
-
-    def _close_door(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+    def _open_or_close(self) -> None:
+        if self._door is None or self._stopping.is_set():
+            return
+        if isinstance(self._fault, Refuse):
+            self._door.close()
+        else:
+            self._door.open()
 
     def _accept(self) -> End:
         fault = self._fault
@@ -219,8 +207,7 @@ class FaultProxy:
             self._next_fault, self._next_connections = fault, on
             return
         self._fault, self._next_connections = fault, 0
-        if isinstance(fault, Refuse):
-            self._close_door()
+        self._open_or_close()
         if on == "all":
             for connection in list(self._connections):
                 connection.set_fault(None if isinstance(fault, Refuse) else fault)
@@ -233,36 +220,19 @@ class FaultProxy:
         self._counts.reset_on_demand += resets
         return resets
 
-    async def _end_connections(self) -> None:
-        # A connection that was just accepted appears two turns of the loop later, and takes one more to close.
-        turns_left = 3
+    async def _end_connections(self, door: Door) -> None:
+        await door.all_in()
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while turns_left or self._connections:
-                turns_left = max(0, turns_left - 1)
-                self._reset_connections()
+            self._reset_connections()
+            while self._connections:  # noqa: ASYNC110 - each is closed within a turn or two of the loop
                 await asyncio.sleep(0)
 
     def _order(self, do: Callable[[], T]) -> T:
-        """Have something done on the proxy's loop, and the door opened or closed as it then should be."""
+        """Have something done on the proxy's loop."""
         if self._loop is None:
             return do()
 
         async def on_loop() -> T:
-            done = do()
-            await self._listen()
-            return done
+            return do()
 
         return asyncio.run_coroutine_threadsafe(on_loop(), self._loop).result(PATIENCE_SECONDS)
-
-
-def _bind(port: int) -> socket.socket:
-    # Bound twice: the holder never listens, so that the port stays ours while connections are refused.
-    # The protocol must be named: asyncio sets TCP_NODELAY only then.
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((_HOST, port))
-    except OSError:
-        bound.close()
-        raise
-    return bound

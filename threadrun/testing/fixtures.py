@@ -16,6 +16,7 @@ import pytest
 
 if TYPE_CHECKING:
     from threadrun.testing.clock import Clock
+    from threadrun.testing.faults import FaultPlan
     from threadrun.testing.server import RunServer
 
 
@@ -23,15 +24,18 @@ if TYPE_CHECKING:
 def start_run_server() -> Iterator[Callable[..., RunServer]]:
     """Start run servers that stop when the test ends.
 
-    Call it with the fields of `ServerOptions`, and `clock=ManualClock()` for a clock that the test turns.
+    Call it with the fields of `ServerOptions`, `clock=ManualClock()` for a clock that the test turns, and
+    `faults=FaultPlan(…)` for what is to go wrong.
     """
     from threadrun.testing.options import ServerOptions  # noqa: PLC0415 # only when a test uses it
     from threadrun.testing.server import RunServer  # noqa: PLC0415 # only when a test uses it
 
     with ExitStack() as servers:
 
-        def start(*, clock: Clock | None = None, **options: Any) -> RunServer:
-            return servers.enter_context(RunServer(ServerOptions(**options), clock=clock))
+        def start(
+            *, clock: Clock | None = None, faults: FaultPlan | None = None, **options: Any
+        ) -> RunServer:
+            return servers.enter_context(RunServer(ServerOptions(**options), clock=clock, faults=faults))
 
         yield start
 

@@ -78,8 +78,8 @@ class Step:
     """Set on a `tool_calls` step."""
     call_ids: tuple[str, ...] = ()
     """The ids of its tool calls, in their order."""
-    outputs: tuple[str, ...] = ()
-    """Empty until they are submitted."""
+    outputs: tuple[str | None, ...] = ()
+    """Empty until they are submitted; None where a server that takes some waits for the others."""
     status: RunStatus = RunStatus.IN_PROGRESS
     """in_progress, completed, cancelled or expired."""
     ended_at: float | None = None
@@ -120,6 +120,8 @@ class Run:
     """The model has not picked it up; not told by the status, since a queued run can be cancelled."""
     outruns_cancel: bool = False
     """A cancel came, but too late: the model goes on."""
+    regress_seconds: float | None = None
+    """So long after it was cancelled the model goes on, wrongly; none: it stays cancelled."""
     position: int = 0
     """Which move of the script comes next."""
     due: float = NEVER
@@ -142,6 +144,8 @@ class Run:
     """Grows with every change."""
     rendered: tuple[int, bytes] = (-1, b"")
     """The revision that was rendered last, and its bytes: polls mostly see nothing new."""
+    past: list[tuple[float, Run]] | None = None
+    """What it was before each change, and until when; none: not kept."""
 
 
 @dataclass(slots=True, eq=False)
@@ -164,6 +168,11 @@ class Thread:
     """All its runs by id, oldest first."""
     live: list[Run] = field(default_factory=list)
     """Its runs that had not ended when it was last looked at."""
+
+    @property
+    def active_run(self) -> Run | None:
+        """The run that has not ended, if there is one."""
+        return next((run for run in self.live if not run.status.terminal), None)
 
     @property
     def quiet_since(self) -> float:

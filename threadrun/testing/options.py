@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+
+from threadrun.testing.quirks import Quirk
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +33,11 @@ class ServerOptions:
     """Makes the ids; two servers with one seed give the same ids for the same requests."""
     effect_log: Path | None = None
     """Append every effect to this file, one JSON object a line."""
+    quirks: Collection[str] = frozenset()
+    """In what it differs from OpenAI's; names of `threadrun.testing.quirks.Quirk`."""
+
+    def __post_init__(self) -> None:
+        known = frozenset(Quirk)
+        unknown = sorted(set(self.quirks) - known)
+        if isinstance(self.quirks, str) or unknown:
+            raise ValueError(f"unknown quirks {unknown or self.quirks!r}; give some of {sorted(known)}")

@@ -7,6 +7,7 @@ would have led to, and a client that dies changes nothing.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import assert_never
 
 from threadrun.status import RunStatus
@@ -20,7 +21,15 @@ from threadrun.testing.tokens import tokens_of
 def advance(run: Run, now: float) -> None:
     """Apply everything that has fallen due by `now`."""
     while run.due <= now:
+        remember(run, run.due)
         _change(run, run.due)
+
+
+def remember(run: Run, until: float) -> None:
+    """Keep what the run is, before it changes, where stale reads are to show it."""
+    if run.past is not None:
+        steps = [replace(step) for step in run.steps]
+        run.past.append((until, replace(run, steps=steps, rendered=(-1, b""), past=None)))
 
 
 def enqueue(run: Run, at: float) -> None:
@@ -32,6 +41,7 @@ def enqueue(run: Run, at: float) -> None:
 
 def accept_outputs(run: Run, outputs: tuple[str, ...], at: float) -> None:
     """Take the outputs of the run's tool calls, in the order of the calls."""
+    remember(run, at)
     step = run.steps[-1]
     step.outputs = outputs
     step.status, step.ended_at = RunStatus.COMPLETED, at
@@ -40,8 +50,16 @@ def accept_outputs(run: Run, outputs: tuple[str, ...], at: float) -> None:
     enqueue(run, at)
 
 
+def accept_some_outputs(run: Run, outputs: tuple[str | None, ...], at: float) -> None:
+    """Take some of the outputs and go on requiring the others, which are None."""
+    remember(run, at)
+    run.steps[-1].outputs = outputs
+    run.revision += 1
+
+
 def accept_cancel(run: Run, at: float) -> None:
     """Begin to cancel; the run will be cancelled unless its script lets the model outrun the cancel."""
+    remember(run, at)
     run.outruns_cancel = run.script.ignores_cancel and run.status is not RunStatus.REQUIRES_ACTION
     _enter(run, RunStatus.CANCELLING, at)
     if not run.outruns_cancel:
@@ -52,7 +70,9 @@ def _change(run: Run, at: float) -> None:
     if at >= run.expires_at:
         _end(run, RunStatus.EXPIRED, at)
     elif run.status is RunStatus.CANCELLING and not run.outruns_cancel:
-        _end(run, RunStatus.CANCELLED, at)
+        _cancel(run, at)
+    elif run.status is RunStatus.CANCELLED:
+        _regress(run, at)
     elif run.waits_in_queue:
         _pick_up(run, at)
     else:
@@ -74,7 +94,7 @@ def _act(run: Run, at: float) -> None:
         case Say():
             _say(run, fill(act.template, run.last_outputs), at)
         case Call() if run.status is RunStatus.CANCELLING:
-            _end(run, RunStatus.CANCELLED, at)
+            _cancel(run, at)
         case Call():
             _ask(run, act, at)
         case End():
@@ -82,6 +102,24 @@ def _act(run: Run, at: float) -> None:
             _end(run, act.status, at)
         case _:
             assert_never(act)
+
+
+def _cancel(run: Run, at: float) -> None:
+    _end(run, RunStatus.CANCELLED, at)
+    if run.regress_seconds is not None and at + run.regress_seconds < run.expires_at:
+        run.due = at + run.regress_seconds
+
+
+def _regress(run: Run, at: float) -> None:
+    """Go on as if no cancel had come: wait for the outputs again, or let the model make its next move."""
+    run.regress_seconds = run.ended_at = None
+    run.waits_in_queue = False
+    if run.steps and run.steps[-1].status is RunStatus.CANCELLED:
+        run.steps[-1].status, run.steps[-1].ended_at = RunStatus.IN_PROGRESS, None
+        _enter(run, RunStatus.REQUIRES_ACTION, at)
+        _wait(run, NEVER)
+    else:
+        _act(run, at)
 
 
 def _say(run: Run, text: str, at: float) -> None:

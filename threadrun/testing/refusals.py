@@ -18,16 +18,27 @@ JSON_HINT = (
 
 
 class RefusedError(Exception):
-    """End a request without an effect; `name` is our one word for the reason, for the effect log."""
+    """End a request without an effect; `name` is our one word for the reason, for the effect log.
+
+    A `bare` one is answered with its code and message alone, as one self-hosted server does.
+    """
 
     def __init__(
-        self, name: str, message: str, *, status: int = 400, param: str | None = None, code: str | None = None
+        self,
+        name: str,
+        message: str,
+        *,
+        status: int = 400,
+        param: str | None = None,
+        code: str | None = None,
+        bare: bool = False,
     ) -> None:
         self.name = name
         self.message = message
         self.status = status
         self.param = param
         self.code = code
+        self.bare = bare
         super().__init__(message)
 
 
@@ -119,6 +130,22 @@ def outputs_do_not_match(expected: Sequence[str], got: Sequence[str]) -> Refused
     return RefusedError(
         "outputs_do_not_match", f"Expected tool outputs for call_ids {list(expected)}, got {list(got)}"
     )
+
+
+def step_not_in_progress() -> RefusedError:
+    """Refuse tool outputs that the run does not wait for, as one self-hosted server does."""
+    text = "run_step not found or not in progress"
+    return RefusedError("wrong_status", text, status=404, code="http_error", bare=True)
+
+
+def invalid_tool_call() -> RefusedError:
+    """Refuse the output of an unknown call, as one self-hosted server does."""
+    return RefusedError("outputs_do_not_match", "Invalid tool call", status=500, code="http_error", bare=True)
+
+
+def cannot_cancel(run_id: str) -> RefusedError:
+    """Refuse to cancel a run that the model is not working on, as one self-hosted server does."""
+    return RefusedError("wrong_status", f"run {run_id} cannot cancel", code="http_error", bare=True)
 
 
 def cancel_in_wrong_status(status: str) -> RefusedError:

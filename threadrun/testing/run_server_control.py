@@ -1,4 +1,4 @@
-"""Look into a run server that is another process, over its `/_control` paths."""
+"""Look into a run server that is another process, and break it, over its `/_control` paths."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any
 import httpx
 
 from threadrun.testing.effects import Effect
+from threadrun.testing.faults import FaultPlan, RuleCount
 from threadrun.testing.objects import JsonObject
 
 
 class RunServerControl:
-    """Ask a run server what it was asked, without leaving an effect."""
+    """Ask a run server what it was asked, and set its faults, without leaving an effect."""
 
     def __init__(self, url: str) -> None:
         """Take the server's own URL, or the base URL of its API."""
@@ -53,6 +54,24 @@ class RunServerControl:
             httpx.HTTPError: The server does not answer, or has no such run.
         """
         return [(at, status) for at, status in self._get(f"/_control/runs/{run_id}")["transitions"]]
+
+    def set_faults(self, plan: FaultPlan | None) -> None:
+        """Have the server meet its requests with these faults from now on, or with none.
+
+        Raises:
+            httpx.HTTPError: The server does not answer.
+        """
+        url = "/_control/faults"
+        reply = self._http.delete(url) if plan is None else self._http.post(url, json=plan.to_json())
+        reply.raise_for_status()
+
+    def fault_counts(self) -> list[RuleCount]:
+        """Tell what each rule of the server's plan saw and did, in the rules' order.
+
+        Raises:
+            httpx.HTTPError: The server does not answer.
+        """
+        return [RuleCount(**count) for count in self._get("/_control/faults")["counts"]]
 
     def close(self) -> None:
         """Close the connection."""

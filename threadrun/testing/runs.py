@@ -9,18 +9,20 @@ from threadrun.testing import shapes
 from threadrun.testing.exchange import ApiReply, ApiRequest
 from threadrun.testing.objects import Assistant, JsonObject, Run, Step, Thread
 from threadrun.testing.paging import page
-from threadrun.testing.progress import accept_cancel, accept_outputs, enqueue
+from threadrun.testing.progress import accept_cancel, enqueue, remember
+from threadrun.testing.quirks import Quirk
 from threadrun.testing.refusals import (
     busy_thread,
     cancel_in_wrong_status,
+    cannot_cancel,
     not_found,
     nothing_to_run,
-    outputs_do_not_match,
-    outputs_in_wrong_status,
+    unknown_url,
     update_in_wrong_status,
 )
 from threadrun.testing.script_reader import read_script
 from threadrun.testing.threads import add_message, new_thread
+from threadrun.testing.tool_outputs import take_outputs
 from threadrun.testing.world import World
 
 SCRIPT_METADATA = "script"
@@ -36,6 +38,8 @@ def create_run(world: World, request: ApiRequest) -> ApiReply:
 
 def create_thread_and_run(world: World, request: ApiRequest) -> ApiReply:
     """POST /threads/runs; a refused run leaves no thread behind."""
+    if Quirk.NO_THREAD_AND_RUN_CREATE in world.quirks:
+        raise unknown_url(request.method, request.path)
     body = shapes.THREAD_AND_RUN(request.json(), "")
     thread = new_thread(world, body.get("thread", {}))
     run = _start_run(world, thread, body)
@@ -67,6 +71,7 @@ def modify_run(world: World, request: ApiRequest) -> ApiReply:
     run = world.run(request.ids["thread_id"], request.ids["run_id"])
     if not run.status.terminal:
         raise update_in_wrong_status(run.status)
+    remember(run, world.clock.now())
     run.metadata = body.get("metadata", run.metadata)
     run.revision += 1
     return ApiReply("run.modified", world.dialect.run(run), run.thread, run)
@@ -76,14 +81,8 @@ def submit_tool_outputs(world: World, request: ApiRequest) -> ApiReply:
     """POST …/runs/{run_id}/submit_tool_outputs; all outputs of the required action in one request."""
     body = shapes.TOOL_OUTPUTS(request.json(), "")
     run = world.run(request.ids["thread_id"], request.ids["run_id"])
-    if run.status is not RunStatus.REQUIRES_ACTION:
-        raise outputs_in_wrong_status(run.status)
-    expected = run.steps[-1].call_ids
-    got = [output["tool_call_id"] for output in body["tool_outputs"]]
-    if sorted(got) != sorted(expected):
-        raise outputs_do_not_match(expected, got)
-    outputs = {output["tool_call_id"]: output["output"] for output in body["tool_outputs"]}
-    accept_outputs(run, tuple(outputs[call_id] for call_id in expected), _touch(world, run))
+    take_outputs(run, body["tool_outputs"], world.quirks, world.clock.now())
+    _touch(world, run)
     return ApiReply("outputs.accepted", world.dialect.run(run), run.thread, run)
 
 
@@ -91,7 +90,11 @@ def cancel_run(world: World, request: ApiRequest) -> ApiReply:
     """POST …/runs/{run_id}/cancel."""
     run = world.run(request.ids["thread_id"], request.ids["run_id"])
     if run.status.terminal or run.status is RunStatus.CANCELLING:
+        if Quirk.CANCEL_FINISHED_200 in world.quirks:
+            return ApiReply("cancel.ignored", world.dialect.run(run), run.thread, run)
         raise cancel_in_wrong_status(run.status)
+    if run.status is not RunStatus.IN_PROGRESS and Quirk.CANCEL_REFUSED_OUTSIDE_IN_PROGRESS in world.quirks:
+        raise cannot_cancel(run.id)
     accept_cancel(run, _touch(world, run))
     return ApiReply("run.cancelled", world.dialect.run(run), run.thread, run)
 
@@ -126,8 +129,8 @@ def _touch(world: World, run: Run) -> float:
 
 def _start_run(world: World, thread: Thread, body: JsonObject) -> Run:
     assistant = world.assistant(body["assistant_id"])
-    if thread.live:
-        raise busy_thread(thread.id, thread.live[0].id)
+    if thread.active_run is not None and Quirk.NO_ACTIVE_RUN_LIMIT not in world.quirks:
+        raise busy_thread(thread.id, thread.active_run.id)
     settings = _settings(assistant, body)
     added = body.get("additional_messages") or []
     if not settings["instructions"] and "user" not in [
@@ -164,6 +167,7 @@ def _new_run(world: World, thread: Thread, body: JsonObject, settings: JsonObjec
         cancel_seconds=options.cancel_seconds if cancel is None else cancel,
         prompt_characters=len(settings["instructions"] or "")
         + sum(len(message.text) for message in thread.messages),
+        past=[] if world.keeps_past else None,
     )
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from threading import Event, Thread
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 import uvicorn
 
 from threadrun.testing.app import build_app
 from threadrun.testing.clock import Clock, RunningClock
+from threadrun.testing.deliver import connection_protocol
 from threadrun.testing.dialect import Dialect
 from threadrun.testing.effects import Effect
+from threadrun.testing.faults import FaultPlan
 from threadrun.testing.objects import JsonObject, Run
 from threadrun.testing.options import ServerOptions
 from threadrun.testing.refusals import not_found
@@ -39,10 +42,12 @@ class RunServer:
         clock: Clock | None = None,
         dialect: Dialect | None = None,
         port: int = 0,
+        faults: FaultPlan | None = None,
     ) -> None:
         self.clock = clock or RunningClock()
         """The server's time; `advance` turns it."""
         self._world = World(options or ServerOptions(), self.clock, dialect or Dialect())
+        self._world.set_faults(faults)
         self._address = ("127.0.0.1", port)
         self._uvicorn: _Uvicorn | None = None
         self._thread: Thread | None = None
@@ -62,6 +67,16 @@ class RunServer:
         """What every request did, oldest first."""
         with self._world.lock:
             return self._world.log.after(0)
+
+    @property
+    def faults(self) -> FaultPlan | None:
+        """What goes wrong, and how often it did; set it to have other faults from the next request on."""
+        return self._world.faults
+
+    @faults.setter
+    def faults(self, plan: FaultPlan | None) -> None:
+        with self._world.lock:
+            self._world.set_faults(plan)
 
     def effects(self, name: str) -> list[Effect]:
         """Give the effects of one name, such as `run.created`, oldest first."""
@@ -125,6 +140,7 @@ class RunServer:
         self._address = listener.getsockname()
         config = uvicorn.Config(
             build_app(self._world),
+            http=cast("type[asyncio.Protocol]", connection_protocol),
             ws="none",
             lifespan="off",
             log_config=None,

@@ -6,6 +6,7 @@ from threadrun.testing import shapes
 from threadrun.testing.exchange import ApiReply, ApiRequest
 from threadrun.testing.objects import Assistant, JsonObject, Message, Thread
 from threadrun.testing.paging import page
+from threadrun.testing.quirks import Quirk
 from threadrun.testing.refusals import message_on_busy_thread, not_found
 from threadrun.testing.world import World, assistant_settings
 
@@ -63,8 +64,8 @@ def create_message(world: World, request: ApiRequest) -> ApiReply:
     """POST /threads/{thread_id}/messages."""
     body = shapes.MESSAGE(request.json(), "")
     thread = world.thread(request.ids["thread_id"])
-    if thread.live:
-        raise message_on_busy_thread(thread.id, thread.live[0].id)
+    if thread.active_run is not None and Quirk.NO_ACTIVE_RUN_LIMIT not in world.quirks:
+        raise message_on_busy_thread(thread.id, thread.active_run.id)
     message = add_message(world, thread, body)
     return ApiReply("message.created", world.dialect.message(message), thread)
 
@@ -72,7 +73,7 @@ def create_message(world: World, request: ApiRequest) -> ApiReply:
 def list_messages(world: World, request: ApiRequest) -> ApiReply:
     """GET /threads/{thread_id}/messages; `run_id` keeps those that this run wrote."""
     thread = world.thread(request.ids["thread_id"])
-    run_id = request.query().get("run_id")
+    run_id = None if Quirk.RUN_ID_FILTER_IGNORED in world.quirks else request.query().get("run_id")
     messages = [message for message in thread.messages if run_id in (None, message.run_id)]
     reply = page(request, messages, world.dialect.message, "message")
     return ApiReply("messages.listed", reply, thread, thread.runs.get(run_id or ""))

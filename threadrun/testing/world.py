@@ -7,10 +7,13 @@ from threading import RLock
 from threadrun.testing.clock import Clock
 from threadrun.testing.dialect import Dialect
 from threadrun.testing.effects import EffectLog
+from threadrun.testing.faults import FaultPlan
 from threadrun.testing.ids import IdMaker
-from threadrun.testing.objects import Assistant, Run, Thread
+from threadrun.testing.objects import NEVER, Assistant, Run, Thread
 from threadrun.testing.options import ServerOptions
 from threadrun.testing.progress import advance
+from threadrun.testing.quirks import Quirk
+from threadrun.testing.quirky_dialect import QuirkyDialect
 from threadrun.testing.refusals import not_found
 
 DEMO_ASSISTANT = "asst_demo"
@@ -29,14 +32,25 @@ class World:
     def __init__(self, options: ServerOptions, clock: Clock, dialect: Dialect) -> None:
         self.options = options
         self.clock = clock
-        self.dialect = dialect
+        self.quirks = frozenset(map(Quirk, options.quirks))
+        self.dialect = QuirkyDialect(dialect, self.quirks) if self.quirks else dialect
         self.log = EffectLog(options.effect_log)
         self.ids = IdMaker(options.seed)
         self.lock = RLock()
         self.assistants = {DEMO_ASSISTANT: self._uncreated(DEMO_ASSISTANT)}
         self.threads: dict[str, Thread] = {}
         self.runs: dict[str, Run] = {}
+        self.faults: FaultPlan | None = None
+        self.keeps_past = False
         self._next_sweep = 0.0
+
+    def set_faults(self, plan: FaultPlan | None) -> None:
+        """Have these faults from now on, or none; a plan of stale reads makes all runs keep their past."""
+        self.faults = plan
+        if plan is not None and plan.shows_the_past and not self.keeps_past:
+            self.keeps_past = True
+            for run in self.runs.values():
+                run.past = []
 
     def assistant(self, assistant_id: str) -> Assistant:
         """Find an assistant.
@@ -84,7 +98,8 @@ class World:
             now = self.clock.now()
             for run in thread.live:
                 advance(run, now)
-            thread.live = [run for run in thread.live if not run.status.terminal]
+            # One that ended may still change: a cancelled run that regresses.
+            thread.live = [run for run in thread.live if not run.status.terminal or run.due < NEVER]
 
     def forget_old(self) -> None:
         """Forget threads and effects older than the option says; looks at all only now and then."""
