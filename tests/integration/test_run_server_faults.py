@@ -105,12 +105,13 @@ def test_an_answer_lost_after_the_effect_leaves_the_effect(api: Api) -> None:
 def test_a_connection_closed_before_the_effect_prevents_it(api: Api) -> None:
     thread = api.thread("think 50")
     api.break_(Fault.CONNECTION_CLOSED, operation="create_run", when=Moment.BEFORE)
+    create = {"assistant_id": "asst_demo", "metadata": {"threadrun_key": "K"}}
     with pytest.raises(httpx.RemoteProtocolError, match="disconnected without"):
-        api.http.post(f"/threads/{thread}/runs", json={"assistant_id": "asst_demo"})
+        api.http.post(f"/threads/{thread}/runs", json=create)
 
     effect = api.told()
     assert (effect.effect, effect.status, effect.fault) == ("prevented", 0, "connection_closed")
-    assert (effect.thread_id, effect.run_id) == (thread, None)
+    assert (effect.thread_id, effect.run_id, effect.threadrun_key) == (thread, None, "K")
     assert api.get(f"/threads/{thread}/runs")["data"] == []
 
 

@@ -49,7 +49,8 @@ class Effect:
     run_status: str | None = None
     """The run's status as it was answered."""
     threadrun_key: str | None = None
-    """The run's metadata `threadrun_key`, or the thread's where there is no run."""
+    """The run's metadata `threadrun_key`, or the thread's where there is no run; of a prevented request, what it
+    would have brought."""
     client_request_id: str | None = None
     """The request's header `x-client-request-id`."""
     fault: str | None = None

@@ -88,6 +88,7 @@ class Gateway:
         run = reply.run or world.runs.get(request.ids.get("run_id", ""))
         thread = reply.thread or world.threads.get(request.ids.get("thread_id", ""))
         keyed = run or thread
+        kept = keyed.metadata.get(RUN_KEY_METADATA) if keyed else None
         return Effect(
             number=number,
             time=world.clock.now(),
@@ -99,7 +100,7 @@ class Gateway:
             thread_id=thread.id if thread else request.ids.get("thread_id"),
             run_id=run.id if run else request.ids.get("run_id"),
             run_status=run.status if run else None,
-            threadrun_key=keyed.metadata.get(RUN_KEY_METADATA) if keyed else None,
+            threadrun_key=run_key_of(world, request) if reply.effect == PREVENTED else kept,
             client_request_id=request.headers.get(b"x-client-request-id", b"").decode("latin-1") or None,
             fault=fault,
         )
