@@ -22,7 +22,9 @@ class Authority:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         constraints = x509.BasicConstraints(ca=True, path_length=None)
-        self._certificate = self._begun(self._name, self._key).add_extension(constraints, critical=True)
+        usage = x509.KeyUsage(True, False, False, False, False, True, True, False, False)
+        begun = self._begun(self._name, self._key).add_extension(constraints, critical=True)
+        self._certificate = begun.add_extension(usage, critical=True)
         signed = self._certificate.sign(self._key, hashes.SHA256())
         self.path = folder / f"{name.replace(' ', '-')}.pem"
         self.path.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
@@ -44,7 +46,7 @@ class Authority:
 
     def _begun(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
         now = datetime.datetime.now(datetime.UTC)
-        return x509.CertificateBuilder(
+        begun = x509.CertificateBuilder(
             issuer_name=self._name,
             subject_name=subject,
             public_key=key.public_key(),
@@ -52,6 +54,10 @@ class Authority:
             not_valid_before=now - LIFE,
             not_valid_after=now + LIFE,
         )
+        # Python 3.13 verifies strictly, and asks for both.
+        ours = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+        issuers = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        return begun.add_extension(ours, critical=False).add_extension(issuers, critical=False)
 
 
 def _name(host: str) -> x509.GeneralName:
