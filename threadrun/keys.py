@@ -68,7 +68,7 @@ KEY_DOCS = (
     KeyDoc("workers", "sorted set", "trimmed after a day unseen", "workers", "workers, client",
            "worker ids by last heartbeat (ms)"),
     KeyDoc("worker:{worker_id}", "hash", "1 day", "workers", "client",
-           "what a worker says of itself: host, pid, kind, queues, version"),
+           "what a worker says of itself: host, pid, kind, queues, version; `left_ms` once it has left"),
     KeyDoc("usage:{day}", "hash", "90 days", "scripts", "client",
            "token and run counters of a UTC day: fields `{metric}|{model}|{assistant_id}`"),
     KeyDoc("mq:…", "Celery's own", "Celery's", "Celery", "Celery, Flower",

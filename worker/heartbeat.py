@@ -58,14 +58,19 @@ class Heartbeat:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop, and leave the list of workers: a clean end is not a death."""
+        """Stop, and leave the list of workers: a clean end is not a death.
+
+        A beat that hangs is not waited for: should it reach Redis after the goodbye, it changes nothing.
+        """
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(self._interval_seconds)
+        worker_id = self._served.worker_id
+        names = [self._keys.workers(), self._keys.worker(worker_id)]
         try:
-            self._redis.zrem(self._keys.workers(), self._served.worker_id)
-        except RedisError:
-            log.warning("worker.left_unsaid", worker=self._served.worker_id)
+            self._scripts.call("goodbye", names, [worker_id, WORKER_LIFE_SECONDS])
+        except (RedisError, OSError):
+            log.warning("worker.left_unsaid", worker=worker_id)
 
     @property
     def beats(self) -> bool:

@@ -54,6 +54,7 @@ async def eventful_life(backend: Backend) -> dict[str, object]:
     """Carry runs through everything that is written, and give what stands in the end."""
     client, store = backend.client(), backend.store()
     beat(backend, "tools@a", tools={"add": {}}, profiles=["default"])
+    beat(backend, "runs@a").stop()
     await whole_life(client, store, backend.now_ms(), idempotency_key="a", on_done="shop.done")
     await store.told(await claim_one(store, Stage.FINALIZE))
     client.enqueue("asst", thread_id="t", idempotency_key="b")

@@ -41,7 +41,7 @@ def asked(monkeypatch):
 
 async def test_a_runs_life_uses_every_script_file_and_no_other(backend, client, store, asked):
     backend.scripts = Scripts(backend.sync, clock_key=backend.clock_key)
-    beat(backend, "runs@a")
+    beat(backend, "runs@a").stop()
     due(backend, ("create", "default"))
     key = await whole_life(client, store, backend.now_ms(), on_done="shop.done")
     run = await claim_one(store, Stage.FINALIZE)

@@ -273,20 +273,33 @@ def test_a_heartbeat_without_redis_is_survived_and_vouches_for_nobody(backend, m
 
 
 def test_a_worker_that_starts_is_seen_at_once_and_then_again_and_again(backend):
-    served = Served("runs@a", {"kind": "runs"}, {}, ["default"])
+    served = Served("runs@a/1", {"kind": "runs"}, {}, ["default"])
     slow = Heartbeat(backend.sync, backend.keys, served, Observer(5, 15), 60)
     slow._scripts = backend.scripts
     slow.start()
-    assert backend.sync.zrange(backend.keys.workers(), 0, -1) == ["runs@a"]
+    assert backend.sync.zrange(backend.keys.workers(), 0, -1) == ["runs@a/1"]
     slow.stop()
 
+    served = Served("runs@a/2", {"kind": "runs"}, {}, ["default"])  # every start is another worker
     quick = Heartbeat(backend.sync, backend.keys, served, Observer(5, 15), 0.005)
     quick._scripts = backend.scripts
     quick.start()
     backend.turn(5)
     until = time.monotonic() + 5
-    while backend.sync.zscore(backend.keys.workers(), "runs@a") != backend.now_ms():
+    while backend.sync.zscore(backend.keys.workers(), "runs@a/2") != backend.now_ms():
         assert time.monotonic() < until
         time.sleep(0.002)
     quick.stop()
+    assert backend.sync.zcard(backend.keys.workers()) == 0
+
+
+def test_a_beat_that_arrives_after_its_workers_goodbye_does_not_bring_it_back(backend):
+    leaving = beat(backend, "runs@a", profiles=["default"])
+    leaving.stop()
+    left = backend.dump()
+    backend.turn(1)
+
+    leaving.beat()
+
+    assert backend.dump() == left
     assert backend.sync.zcard(backend.keys.workers()) == 0

@@ -107,7 +107,7 @@ def test_a_worker_that_cannot_say_goodbye_ends_all_the_same(heartbeat, redis, mo
     def down(*_args: Any) -> Any:
         raise RedisConnectionError("gone")
 
-    monkeypatch.setattr(redis, "zrem", down)
+    monkeypatch.setattr(heartbeat._scripts, "call", down)
     with capture_logs() as logs:
         heartbeat.stop()
 

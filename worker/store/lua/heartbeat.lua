@@ -4,6 +4,8 @@
 --      then tool name and entry by turns, then profile names
 -- Returns now (ms)
 local now = int(now_ms())
+-- A beat that was under way when its worker said goodbye: it would bring the departed back.
+if redis.call('HGET', KEYS[2], 'left_ms') then return now end
 redis.call('ZADD', KEYS[1], now, ARGV[1])
 local first_tool = 5 + ARGV[3] * 2
 local first_profile = first_tool + ARGV[4] * 2
