@@ -234,7 +234,9 @@ class Advance:
         event = Event("tool.settled", {"round": self._run.round, "index": call.index, "kind": kind.value})
         token = call.token if call.state is CallState.CLAIMED else ""
         result = CallResult(answer_for(kind), kind.value)
-        verdict, left = await self._desk.store.ledger.settle(self._at(call), token, result, event_body(event))
+        verdict, left = await self._desk.store.ledger.settle(
+            self._at(call), token, result, event_body(event), f"engine.{self._run.claim}"
+        )
         self._log_call(event, verdict == "settled")
         self._log_call(
             Event("run.outputs_ready", {"round": self._run.round}), verdict == "settled" and not left

@@ -157,9 +157,10 @@ class HandlerRuntime:
         data = {**_place(at), "tool": tool.name, "kind": result.kind.value, "attempt": claim.attempt}
         settled = CallResult(result.output, result.kind.value, result.error or "")
         verdict, left = self._until_redis_answers(
-            claim, lambda: self._ledger.settle(at, token, settled, event_body(Event("tool.settled", data)))
+            claim,
+            lambda: self._ledger.settle(at, token, settled, event_body(Event("tool.settled", data)), token),
         )
-        name = "tool.settled" if verdict in {"settled", "already"} else "tool.settled_late"
+        name = "tool.settled" if verdict == "settled" else "tool.settled_late"
         log.info(name, run_key=at.run_key, run_id=row.run_id, verdict=verdict, **data)
         if verdict == "settled" and not left:
             log.info("run.outputs_ready", run_key=at.run_key, run_id=row.run_id, round=at.round)

@@ -69,7 +69,8 @@ class LostChild:
         data = {"round": at.round, "index": at.index, "kind": kind.value, "attempt": call.attempts}
         result = CallResult(answer_for(kind), kind.value, "the child process was killed")
         verdict: str
-        verdict, left = self._ledger.settle(at, call.token, result, event_body(Event("tool.settled", data)))
+        body, op = event_body(Event("tool.settled", data)), f"{call.token}.lost"
+        verdict, left = self._ledger.settle(at, call.token, result, body, op)
         name = "tool.settled" if verdict == "settled" else "tool.settled_late"
         log.warning(name, run_key=at.run_key, verdict=verdict, **data)
         if verdict == "settled" and not left:

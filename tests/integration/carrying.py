@@ -116,10 +116,17 @@ async def claim_call(
 
 
 async def settle(
-    store: RunStore, at: CallAddress, token: str, output: str = "7", kind: str = "ok"
+    store: RunStore,
+    at: CallAddress,
+    token: str,
+    output: str = "7",
+    kind: str = "ok",
+    *,
+    op: str | None = None,
 ) -> tuple[str, int]:
     event = event_body(Event("tool.settled", {"round": at.round, "index": at.index}))
-    verdict, left = await store.ledger.settle(at, token, CallResult(output, kind), event)
+    result = CallResult(output, kind)
+    verdict, left = await store.ledger.settle(at, token, result, event, op or f"op{next(_ops)}")
     return str(verdict), int(left)
 
 
@@ -175,7 +182,7 @@ async def whole_life(client: RunClient, store: RunStore, clock_ms: int, **option
     for index in range(2):
         at = CallAddress(key, run.round + 1, index)
         assert (await claim_call(store, at, f"token{index}")).verdict == "yes"
-        await settle(store, at, f"token{index}")
+        await settle(store, at, f"token{index}", op=f"token{index}")
     await move(
         store, await claim_one(store, Stage.SUBMIT), Stage.POLL, submitted=(0, 1), run=shown("in_progress")
     )

@@ -137,11 +137,25 @@ async def test_an_output_is_settled_once_and_the_first_one_stays(backend, client
     assert types(backend, key).count("tool.settled") == 1
 
 
+async def test_a_settle_whose_answer_was_lost_is_told_the_same_when_it_is_repeated(
+    backend, client, store, key
+):
+    for index in range(2):
+        at = CallAddress(key, 1, index)
+        await claim_call(store, at, "a")
+        first = await settle(store, at, "a", op="a")
+        before = backend.dump()
+
+        assert await settle(store, at, "a", op="a") == first == ("settled", 1 - index)
+        assert await settle(store, at, "a", op="b") == ("already", 0)
+        assert backend.dump() == before
+
+
 async def test_how_a_call_failed_is_stored_beside_what_the_model_gets(client, store, key):
     at = CallAddress(key, 1, 0)
     await claim_call(store, at, "a")
     await store.ledger.settle(
-        at, "a", CallResult("sorry", "exception", "Traceback"), '{"type":"tool.settled"}'
+        at, "a", CallResult("sorry", "exception", "Traceback"), '{"type":"tool.settled"}', "op"
     )
 
     call = client.get(key).tool_calls[0]
@@ -367,5 +381,5 @@ async def test_every_write_to_the_ledger_of_a_finished_run_is_refused(backend, c
     assert await settle(store, at, "a") == ("late", 0)
     assert (await claim_call(store, CallAddress(key, 1, 1), "b")).verdict == "gone"
     assert not await reopen(store, at, "a")
-    assert await store.ledger.settle(at, "a", CallResult("1", "ok"), "{}") == ["late", 0]
+    assert await store.ledger.settle(at, "a", CallResult("1", "ok"), "{}", "op") == ["late", 0]
     assert backend.dump() == before

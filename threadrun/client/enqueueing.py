@@ -6,7 +6,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 from threadrun.client.catalogue import Shelf
@@ -74,6 +74,8 @@ class Prepared:
     request: RunRequest
     fingerprint: str
     replay_of: str | None = None
+    op: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """Names this enqueue: the script may be sent twice when its answer is lost."""
 
 
 def prepare(
@@ -147,7 +149,7 @@ def enqueue_script(keys: Keys, prepared: Prepared) -> tuple[list[str], list[Any]
     args = [
         keys.prefix, run_key, request.profile, prepared.fingerprint, int(thread is not None),
         request.thread_strategy, round(request.deadline_seconds * 1000), json.dumps(event, separators=(",", ":")),
-        WAITING_LOOK_MS, INDEX_LIFE_SECONDS, *fields,
+        WAITING_LOOK_MS, INDEX_LIFE_SECONDS, prepared.op, *fields,
     ]  # fmt: skip
     return key_names, args
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -114,9 +115,9 @@ def cancel(keys: Keys, run_key: str, clock_key: str | None = None) -> Operation[
     checked(run_key)
     event = json.dumps({"type": "run.cancel_requested"}, separators=(",", ":"))
     text = script_text("cancel_wish", clock_key=clock_key)
-    key_names = [keys.run(run_key), keys.stream()]
+    key_names, op = [keys.run(run_key), keys.stream()], uuid.uuid4().hex
     verdict = yield lambda client: client.register_script(text)(
-        keys=key_names, args=[keys.prefix, run_key, event]
+        keys=key_names, args=[keys.prefix, run_key, event, op]
     )
     if verdict == "missing":
         raise RunNotFound(run_key)

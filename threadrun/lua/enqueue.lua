@@ -1,16 +1,18 @@
 -- Accepts a run: record, agenda entry, mailbox place, indexes and first event, all or nothing.
--- A repeat with the same fingerprint answers with the first run; with another one it changes nothing.
+-- A second enqueue with the same fingerprint answers with the first run; with another one it changes nothing. A
+-- repeat of the first (same operation id: its answer was lost on the way) gets the first answer.
 -- KEYS 1 record  2 thread mailbox root ('' placeholder when the thread is still to be created)
 --      3 stream  4 index of runs  5 index of the thread
 -- ARGV 1 prefix  2 run key  3 profile  4 fingerprint  5 has thread (0/1)  6 strategy  7 deadline (ms from now)
---      8 event body  9 how soon a waiting run is looked at again (ms)  10 index life (s)  11… record fields
+--      8 event body  9 how soon a waiting run is looked at again (ms)  10 index life (s)  11 operation id
+--      12… record fields
 -- Returns {verdict, stage or active run key, created_ms}: new | same | conflict | busy
 local prefix, run_key, profile, fingerprint = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local record = KEYS[1]
-local known = redis.call('HMGET', record, 'fingerprint', 'stage', 'created_ms')
+local known = redis.call('HMGET', record, 'fingerprint', 'stage', 'created_ms', 'enqueue_op')
 if known[1] then
   if known[1] ~= fingerprint then return {'conflict', known[2], known[3]} end
-  return {'same', known[2], known[3]}
+  return {known[4] == ARGV[11] and 'new' or 'same', known[2], known[3]}
 end
 local now = now_ms()
 local stage = 'create'
@@ -27,7 +29,7 @@ if ARGV[5] == '1' then
   redis.call('EXPIRE', KEYS[5], ARGV[10])
 end
 redis.call('HSET', record, 'stage', stage, 'profile', profile, 'fingerprint', fingerprint, 'version', 1, 'claim', 0,
-  'news', 0, 'created_ms', int(now), 'deadline_ms', int(now + ARGV[7]), unpack(ARGV, 11))
+  'news', 0, 'created_ms', int(now), 'deadline_ms', int(now + ARGV[7]), 'enqueue_op', ARGV[11], unpack(ARGV, 12))
 redis.call('ZADD', prefix .. 'agenda:' .. stage .. ':' .. profile, int(stage == 'waiting' and now + ARGV[9] or now), run_key)
 redis.call('ZADD', KEYS[4], int(now), run_key)
 redis.call('ZADD', prefix .. 'index:status:none', int(now), run_key)

@@ -96,12 +96,12 @@ class Ledger:
         args: list[Arg] = [at.run_key, at.round, at.index, token, worker_id, pid, limit_ms, event]
         return self._scripts.call("call_claim", self._run_keys(at.run_key), args)
 
-    def settle(self, at: CallAddress, token: str, result: CallResult, event: str) -> Any:
-        """Store a call's output once; answers `[verdict, open calls]`."""
+    def settle(self, at: CallAddress, token: str, result: CallResult, event: str, op: str) -> Any:
+        """Store a call's output once; answers `[verdict, open calls]`, to a repeat of `op` what it was first."""
         moved = json.dumps({"type": "run.outputs_ready", "round": at.round}, separators=(",", ":"))
         args: list[Arg] = [
             self._keys.prefix, at.run_key, at.round, at.index, token,
-            result.output, result.kind, result.error, event, moved,
+            result.output, result.kind, result.error, event, moved, op,
         ]  # fmt: skip
         return self._scripts.call("settle", self._run_keys(at.run_key), args)
 
