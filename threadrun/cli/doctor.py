@@ -9,6 +9,15 @@ import typer
 from redis.exceptions import RedisError
 from rich.text import Text
 
+from threadrun.audit import Evidence
+from threadrun.cli.audit import (
+    AcceptedFile,
+    AuditFlag,
+    EffectsFile,
+    ServerLogFile,
+    audit_check,
+    audit_document,
+)
 from threadrun.cli.doctor_checks import Check, judge
 from threadrun.cli.exit_codes import ExitCode
 from threadrun.cli.invocation import Invocation
@@ -27,15 +36,35 @@ _Sample = Annotated[
 ]
 
 
-def doctor(at: Invocation, sample: _Sample = 200) -> ExitCode:
-    """Check Redis, workers, profiles, tools, agendas and threads; exits with 1 if anything is an error."""
-    checks = [_redis(at)]
+def doctor(
+    at: Invocation,
+    sample: _Sample = 200,
+    audit: AuditFlag = False,
+    server_log: ServerLogFile = None,
+    effects: EffectsFile = None,
+    accepted: AcceptedFile = None,
+) -> ExitCode:
+    """Check Redis, workers, profiles, tools, agendas and threads; exits with 1 if anything is an error.
+
+    With --audit, judge instead whether the guarantees were kept: each finished run has one end and gapless
+    events, each open run one agenda entry, no thread is locked, no call of a tool that is not idempotent was
+    entered twice. Exits with 1 if a rule is broken, with 2 if a log cannot be read.
+    """
+    if not audit and (server_log or effects or accepted):
+        return at.complain(ExitCode.USAGE, "--server-log, --effects and --accepted need --audit")
+    evidence = Evidence.read(server_log, effects, accepted)
+    checks, verdict = [_redis(at)], None
     if not any(finding.check in _FATAL for finding in checks[0].findings):
-        checks += judge(at.client.survey(sample), Keys(at.key_prefix))
+        if audit:
+            verdict = at.client.audit(evidence)
+            checks.append(audit_check(verdict))
+        else:
+            checks += judge(at.client.survey(sample), Keys(at.key_prefix))
     findings = [finding for check in checks for finding in check.findings]
     errors = sum(finding.severity is Severity.ERROR for finding in findings)
     if at.json:
-        at.screen.document(_document(at, checks, errors))
+        judged = {} if verdict is None else {"audit": audit_document(verdict)}
+        at.screen.document(_document(at, checks, errors) | judged)
     else:
         for check in checks:
             _write(at.screen, check)

@@ -10,7 +10,9 @@ from typing import Any, Self, Unpack
 
 from redis.asyncio import Redis
 
+from threadrun.audit import Audit, Evidence
 from threadrun.client import reading
+from threadrun.client.auditing import audit
 from threadrun.client.enqueueing import Enqueued, RunOptions
 from threadrun.client.operation import Operation, Pause, T, run_async
 from threadrun.client.operations import Operations, Refused
@@ -277,6 +279,21 @@ class AsyncRunClient:
             StoreUnavailable: Redis did not answer.
         """
         return await self._do(survey(self._operations.keys, limit))
+
+    async def audit(self, evidence: Evidence | None = None) -> Audit:
+        """Judge whether every guarantee was kept, for all runs that Redis or the evidence knows.
+
+        Every record is read, so this is for tests, drills and doubt, not for a monitor. What a first look finds
+        is looked for again a second later, so runs may be on their way meanwhile.
+
+        Args:
+            evidence: The logs of the provider and of the handlers; without one, what only it can show is not
+                judged.
+
+        Raises:
+            StoreUnavailable: Redis did not answer.
+        """
+        return await self._do(audit(self._operations.keys, evidence or Evidence()))
 
     async def close(self) -> None:
         """Close the connections."""

@@ -10,7 +10,9 @@ from typing import Any, Self, Unpack
 
 from redis import Redis
 
+from threadrun.audit import Audit, Evidence
 from threadrun.client import reading
+from threadrun.client.auditing import audit
 from threadrun.client.enqueueing import Enqueued, RunOptions
 from threadrun.client.operation import Operation, Pause, T, run
 from threadrun.client.operations import Operations, Refused
@@ -274,6 +276,21 @@ class RunClient:
             StoreUnavailable: Redis did not answer.
         """
         return self._do(survey(self._operations.keys, limit))
+
+    def audit(self, evidence: Evidence | None = None) -> Audit:
+        """Judge whether every guarantee was kept, for all runs that Redis or the evidence knows.
+
+        Every record is read, so this is for tests, drills and doubt, not for a monitor. What a first look finds
+        is looked for again a second later, so runs may be on their way meanwhile.
+
+        Args:
+            evidence: The logs of the provider and of the handlers; without one, what only it can show is not
+                judged.
+
+        Raises:
+            StoreUnavailable: Redis did not answer.
+        """
+        return self._do(audit(self._operations.keys, evidence or Evidence()))
 
     def close(self) -> None:
         """Close the connections."""
