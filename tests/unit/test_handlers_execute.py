@@ -377,9 +377,9 @@ def test_a_run_that_left_the_stage_counts_as_cancelled_for_its_handlers(house):
     told: list[str] = []
     settle = asking._ledger.settle
 
-    def keep(at: CallAddress, token: str, result: Any, event: str) -> Any:
+    def keep(at: CallAddress, token: str, result: Any, *rest: str) -> Any:
         told.append(result.output)
-        return settle(at, token, result, event)
+        return settle(at, token, result, *rest)
 
     asking._ledger.settle = keep
     asking.execute(house.call("leaving"))
