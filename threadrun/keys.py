@@ -69,6 +69,8 @@ KEY_DOCS = (
            "worker ids by last heartbeat (ms)"),
     KeyDoc("worker:{worker_id}", "hash", "1 day", "workers", "client",
            "what a worker says of itself: host, pid, kind, queues, version; `left_ms` once it has left"),
+    KeyDoc("redis", "hash", "for ever", "workers", "workers",
+           "the Redis server that the workers know: its run id, and since when (ms) they know it"),
     KeyDoc("usage:{day}", "hash", "90 days", "scripts", "client",
            "token and run counters of a UTC day: fields `{metric}|{model}|{assistant_id}`"),
     KeyDoc("mq:…", "Celery's own", "Celery's", "Celery", "Celery, Flower",
@@ -150,6 +152,10 @@ class Keys:
     def worker(self, worker_id: str) -> str:
         """Name what one worker says of itself."""
         return f"{self.prefix}worker:{worker_id}"
+
+    def redis(self) -> str:
+        """Name what the workers know of the Redis server itself."""
+        return f"{self.prefix}redis"
 
     def usage(self, day: str) -> str:
         """Name the counters of one UTC day (`YYYY-MM-DD`)."""

@@ -6,6 +6,7 @@ asyncio pool raises where one would expect it to wait.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,6 +140,7 @@ def connect_async(
     sentinel_password: str | None = None,
     client_name: str = "threadrun",
     max_connections: int = MAX_CONNECTIONS,
+    greet: Callable[[Any], Awaitable[None]] | None = None,
 ) -> AsyncRedis:
     """Build the asyncio twin of `connect`, for use on one event loop; `await aclose()` closes its pool.
 
@@ -148,12 +150,13 @@ def connect_async(
         sentinel_password: As for `connect`.
         client_name: As for `connect`.
         max_connections: As for `connect`.
+        greet: Awaited with each new connection of redis-py's in place of its own `on_connect`, which it calls.
 
     Raises:
         SettingsInvalid: the URL cannot be used; the text does not repeat it.
     """
     address = _address(url, sentinel_master)
-    options = _options(address, client_name)
+    options = _options(address, client_name) | {"redis_connect_func": greet}
     sentinel = (sentinel_master, sentinel_password)
     return AsyncRedis.from_pool(_pool(_ASYNC, address, options, sentinel, max_connections))
 

@@ -84,8 +84,9 @@ class Heartbeat:
     def beat(self) -> None:
         """Beat once; without Redis it is missed, and the next one tries again."""
         try:
-            self._scripts.call("heartbeat", self._key_names(), self._arguments())
             info: Any = self._redis.info("server")
+            run_id = str(info.get("run_id", ""))
+            now_ms, since_ms = self._scripts.call("heartbeat", self._key_names(), self._arguments(run_id))
         except (RedisError, OSError) as error:
             if not self._missed:
                 log.warning("heartbeat.missed", error=type(error).__name__)
@@ -94,17 +95,24 @@ class Heartbeat:
         if self._missed:
             log.info("heartbeat.resumed")
         self._missed = False
-        self._observer.saw_redis(str(info.get("run_id", "")))
+        self._observer.saw_redis(run_id, (int(now_ms) - int(since_ms)) / 1000)
 
     def _key_names(self) -> list[str]:
         keys = self._keys
         return [
             keys.workers(), keys.worker(self._served.worker_id), keys.tools(), keys.tools_seen(), keys.profiles(),
+            keys.redis(),
         ]  # fmt: skip
 
-    def _arguments(self) -> list[Arg]:
+    def _arguments(self, redis_run_id: str) -> list[Arg]:
         served = self._served
-        args: list[Arg] = [served.worker_id, WORKER_LIFE_SECONDS, len(served.about), len(served.tools)]
+        args: list[Arg] = [
+            served.worker_id,
+            WORKER_LIFE_SECONDS,
+            len(served.about),
+            len(served.tools),
+            redis_run_id,
+        ]
         for name, value in served.about.items():
             args += [name, value]
         for name, entry in served.tools.items():

@@ -24,18 +24,34 @@ class Observer:
         self._redis_run_id: str | None = None
         self._steady_since: float | None = None
         self._seen_at: float | None = None
-        self._disturbed_at: float | None = None
+        self._disturbed_at = float("-inf")
 
-    def saw_redis(self, redis_run_id: str) -> None:
-        """Note an answer of Redis; a new run id of the server is a restart or a failover."""
+    def saw_redis(self, redis_run_id: str, known_seconds: float = float("inf")) -> None:
+        """Note a heartbeat that Redis took.
+
+        Args:
+            redis_run_id: The server's; another one is a restart or a failover.
+            known_seconds: For how long any worker has known this server: one that starts after a failover has
+                not seen it.
+        """
         now = self._monotonic()
-        gap = self._seen_at is not None and now - self._seen_at > self._gap_seconds
-        other = self._redis_run_id is not None and redis_run_id != self._redis_run_id
-        if gap or other:
-            self._disturbed_at = now
-        if gap or other or self._steady_since is None:
+        self.met_server(redis_run_id)
+        if self._seen_at is not None and now - self._seen_at > self._gap_seconds:
+            self._disturb(now)
+        self._disturbed_at = max(self._disturbed_at, now - known_seconds)
+        if self._steady_since is None:
             self._steady_since = now
-        self._seen_at, self._redis_run_id = now, redis_run_id
+        self._seen_at = now
+
+    def met_server(self, redis_run_id: str) -> None:
+        """Note which server a new connection leads to; it may come from any thread."""
+        known, self._redis_run_id = self._redis_run_id, redis_run_id
+        if known not in (None, redis_run_id):
+            self._disturb(self._monotonic())
+
+    def _disturb(self, now: float) -> None:
+        self._disturbed_at = now
+        self._steady_since = now
 
     def may_judge(self) -> bool:
         """Tell whether a missing heartbeat means anything now."""
@@ -48,7 +64,7 @@ class Observer:
 
     def was_disturbed(self, within_seconds: float = 60.0) -> bool:
         """Tell whether Redis may have lost its last second of writes a short while ago."""
-        return self._disturbed_at is not None and self._monotonic() - self._disturbed_at < within_seconds
+        return self._monotonic() - self._disturbed_at < within_seconds
 
     def dead(self, heartbeats_ms: Mapping[str, float | None], now_ms: int) -> frozenset[str]:
         """Name the workers whose heartbeat is too old; nobody while it may not be judged."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from threadrun.redis_clients import connect, connect_async
 
@@ -27,15 +28,39 @@ def redis_client(settings: Settings, *, client_name: str = "threadrun-worker") -
     return connect(settings.redis_url.get_secret_value(), client_name=client_name, **_sentinel(settings))
 
 
-def async_redis_client(settings: Settings, *, client_name: str = "threadrun-worker") -> AsyncRedis:
+def async_redis_client(
+    settings: Settings,
+    *,
+    client_name: str = "threadrun-worker",
+    met_server: Callable[[str], None] | None = None,
+) -> AsyncRedis:
     """Build the asyncio client, for one event loop; see `threadrun.redis_clients.connect_async`.
+
+    Args:
+        settings: Where Redis is.
+        client_name: What `CLIENT LIST` shows.
+        met_server: Told the server's run id on each new connection, before any command: after a restart or a
+            failover nothing is written by somebody who does not know of it.
 
     Raises:
         SettingsInvalid: the URL cannot be used.
     """
     return connect_async(
-        settings.redis_url.get_secret_value(), client_name=client_name, **_sentinel(settings)
+        settings.redis_url.get_secret_value(),
+        client_name=client_name,
+        greet=_greeting(met_server) if met_server is not None else None,
+        **_sentinel(settings),
     )
+
+
+def _greeting(met_server: Callable[[str], None]) -> Callable[[Any], Awaitable[None]]:
+    async def greet(connection: Any) -> None:
+        await connection.on_connect()
+        await connection.send_command("INFO", "server")
+        text = str(await connection.read_response())
+        met_server(next((line[7:].strip() for line in text.splitlines() if line.startswith("run_id:")), ""))
+
+    return greet
 
 
 def _sentinel(settings: Settings) -> _Sentinel:

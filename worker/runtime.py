@@ -120,7 +120,7 @@ class RunsRuntime:
 
     async def _build_engines(self) -> None:
         settings = self._settings
-        client = async_redis_client(settings)
+        client = async_redis_client(settings, met_server=self._observer.met_server)
         store = RunStore(client, self._keys)
         tools = ServedTools(client, self._keys)
         for name, profile in settings.require_profiles().items():

@@ -85,6 +85,24 @@ async def test_settings_are_all_a_worker_needs(url):
         assert await client.ping()
 
 
+async def test_a_restart_of_redis_is_known_before_the_first_command_that_follows_it(tmp_path):
+    """A heartbeat would tell up to five seconds later; meanwhile a create could be posted twice."""
+    met: list[str] = []
+    seen_at_set: list[int] = []
+    with redis_server(tmp_path) as url:
+        settings = load_settings({"THREADRUN_REDIS_URL": url}, None)
+        client = async_redis_client(settings, met_server=met.append)
+        await client.ping()
+    with redis_server(tmp_path) as url:
+        async with client:
+            await client.set("a", "1")
+            seen_at_set.append(len(set(met)))
+            run_id = (await client.info("server"))["run_id"]
+
+    assert seen_at_set == [2]
+    assert met[-1] == run_id
+
+
 @pytest.fixture
 def sentinel_port(tmp_path: Path) -> Iterator[int]:
     """Run a master called `main` and one sentinel that guards it with the password `guard`."""

@@ -32,9 +32,9 @@ class Watcher(Observer):
         super().__init__(5, 15)
         self.shown: list[str] = []
 
-    def saw_redis(self, redis_run_id: str) -> None:
+    def saw_redis(self, redis_run_id: str, known_seconds: float = float("inf")) -> None:
         self.shown.append(redis_run_id)
-        super().saw_redis(redis_run_id)
+        super().saw_redis(redis_run_id, known_seconds)
 
 
 @pytest.fixture
@@ -112,3 +112,23 @@ def test_a_worker_that_cannot_say_goodbye_ends_all_the_same(heartbeat, redis, mo
         heartbeat.stop()
 
     assert [line["event"] for line in logs] == ["worker.left_unsaid"]
+
+
+def test_a_worker_that_starts_after_a_failover_hears_of_it_from_those_who_saw_it(redis, monkeypatch):
+    """It has never met the server that lost its last second."""
+    server = {"run_id": "redis-1"}
+    monkeypatch.setattr(redis, "info", lambda _section: server)
+    first, second = Watcher(), Watcher()
+    Heartbeat(redis, KEYS, SERVED, first, 0.01).beat()
+    assert not first.was_disturbed()
+
+    server["run_id"] = "redis-2"
+    Heartbeat(redis, KEYS, SERVED, second, 0.01).beat()
+
+    assert second.was_disturbed()
+
+
+def test_the_first_workers_of_a_deployment_have_nothing_to_be_careful_about(heartbeat, watcher):
+    heartbeat.beat()
+
+    assert not watcher.was_disturbed()

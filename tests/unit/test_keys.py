@@ -35,6 +35,7 @@ def names(keys):
         "tools:seen": keys.tools_seen(),
         "workers": keys.workers(),
         "worker:{worker_id}": keys.worker("{worker_id}"),
+        "redis": keys.redis(),
         "usage:{day}": keys.usage("{day}"),
     }
 

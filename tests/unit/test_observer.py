@@ -66,6 +66,25 @@ def test_after_a_gap_creates_are_careful_for_a_minute(turned):
     assert not turned.watch(5, "redis-2").was_disturbed()
 
 
+def test_a_connection_that_meets_another_server_is_a_gap_before_any_heartbeat(turned):
+    turned.watch(60)
+    turned.observer.met_server("redis-1")
+    assert turned.observer.may_judge()
+    turned.observer.met_server("redis-2")
+
+    assert turned.observer.was_disturbed()
+    assert not turned.watch(10, "redis-2").may_judge()
+    assert turned.watch(5, "redis-2").may_judge()
+
+
+def test_who_comes_after_a_failover_is_careful_for_what_is_left_of_the_minute(turned):
+    turned.observer.saw_redis("redis-2", known_seconds=50)
+    assert turned.observer.was_disturbed()
+    turned.seconds += 10
+
+    assert not turned.observer.was_disturbed()
+
+
 def test_dead_is_whose_heartbeat_is_too_old_or_gone(turned):
     observer = turned.watch(60)
     now_ms = 1_000_000
