@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -123,6 +124,18 @@ class Scene:
             assert (await store.finish(closing, _final(closing.claim, outcome))).ok
 
         self.play(act)
+
+    def finish_once_watched(self, key: str) -> None:
+        """End a run as soon as the command line has connected and so has seen it open."""
+        self.wait_for_the_command_line()
+        self.finish(key)
+
+    def wait_for_the_command_line(self) -> None:
+        """Wait until a command has connected."""
+        until = time.monotonic() + 20
+        while not any(client["name"] == "threadrun-cli" for client in self.redis.client_list()):
+            assert time.monotonic() < until
+            time.sleep(0.01)
 
     def finished(self, key: str, outcome: Outcome = Outcome.COMPLETED) -> None:
         """Stage a finished run."""

@@ -1,12 +1,14 @@
-"""Fixtures: one redis-server a session, fakeredis beside it, and what the tests of store and client hold."""
+"""Fixtures: one redis-server a session, fakeredis beside it; what the tests of store, client and command line hold."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from tests.integration.backend import Backend, Twin, fake, real
+from tests.integration.cli_scene import Scene
 from tests.integration.redis_server import redis_server
 from threadrun.client import RunClient
 from worker.store.runs import RunStore
@@ -43,3 +45,17 @@ def store(backend: Backend) -> RunStore:
 def twin(backend: Backend, request: pytest.FixtureRequest) -> Twin:
     """Give each test of the client both clients."""
     return Twin(backend.client() if request.param == "sync" else backend.async_client())
+
+
+@pytest.fixture
+def scene(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Scene]:
+    """Stage runs in a corner of the real Redis, and point the command line there."""
+    made = Scene(redis_url, f"cli{uuid.uuid4().hex[:8]}:", capsys)
+    monkeypatch.setenv("THREADRUN_REDIS_URL", redis_url)
+    monkeypatch.setenv("THREADRUN_KEY_PREFIX", made.prefix)
+    monkeypatch.setenv("COLUMNS", "100")
+    yield made
+    made.redis.flushdb()
+    made.redis.close()

@@ -9,9 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,20 +18,6 @@ from threadrun.cli import ExitCode
 from threadrun.status import Outcome
 
 ROOT = Path(__file__).parents[2]
-PRIVATE = (SECRET, ANSWER, "what the tool gave", '"a":1')
-
-
-@pytest.fixture
-def scene(
-    redis_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Scene]:
-    made = Scene(redis_url, f"cli{uuid.uuid4().hex[:8]}:", capsys)
-    monkeypatch.setenv("THREADRUN_REDIS_URL", redis_url)
-    monkeypatch.setenv("THREADRUN_KEY_PREFIX", made.prefix)
-    monkeypatch.setenv("COLUMNS", "100")
-    yield made
-    made.redis.flushdb()
-    made.redis.close()
 
 
 def process(*arguments: str, **options: int) -> subprocess.Popen[str]:
@@ -113,128 +96,6 @@ def test_enqueue_and_wait_ends_as_the_run_ends(scene: Scene) -> None:
     assert ANSWER in scene.cli(*line, "--content").out
 
 
-# show
-
-
-def test_show_draws_a_finished_run_and_hides_what_was_said(scene: Scene) -> None:
-    scene.finished_with_a_tool("order-7")
-    told = scene.cli("show", "order-7")
-    first_words = [line.split()[0] for line in told.out.splitlines() if line.strip()]
-
-    assert told.out.startswith("run order-7  completed in ")
-    # Spells of less than a millisecond are left out, all but those in handlers.
-    assert first_words.index("WHAT") < first_words.index("tools") == first_words.index("add") - 1
-    assert "ok, attempt 1, tools@vm" in told.out
-    assert "1 tool call, 12 + 3 = 15 tokens" in told.out
-    assert [text for text in PRIVATE if text in told.out] == []
-
-
-def test_show_gives_the_content_when_asked(scene: Scene) -> None:
-    scene.finished_with_a_tool("order-7")
-
-    assert [text for text in PRIVATE if text not in scene.cli("show", "order-7", "--content").out] == []
-    document = scene.cli("show", "order-7", "--content", "-o", "json").json
-    assert document["content"]["output_text"] == ANSWER
-    assert document["tool_calls"][0]["output"] == "what the tool gave"
-
-
-def test_the_document_of_a_run_keeps_its_field_names(scene: Scene) -> None:
-    scene.finished_with_a_tool("order-7")
-    told = scene.cli("-o", "json", "show", "order-7")
-    document = told.json
-
-    assert list(document) == [
-        "key", "schema", "stage", "status", "outcome", "final", "profile", "assistant_id", "model", "thread_id",
-        "run_id", "created_at", "deadline_at", "finished_at", "elapsed_seconds", "cancel_requested_at", "polls",
-        "requests", "usage", "missing", "unconfirmed", "incomplete_reason", "last_error_code", "last_answer",
-        "waits_for", "timeline", "tool_calls", "transitions",
-    ]  # fmt: skip
-    assert list(document["timeline"][0]) == [
-        "label", "stage", "is_call", "open", "offset_seconds", "seconds", "remarks",
-    ]  # fmt: skip
-    assert list(document["tool_calls"][0]) == [
-        "round", "index", "tool_call_id", "type", "tool", "state", "attempts", "kind", "worker", "claimed_at",
-        "settled_at",
-    ]  # fmt: skip
-    assert list(document["transitions"][0]) == ["seq", "at", "type", "data"]
-    assert document["finished_at"].endswith("Z")
-    assert document["waits_for"] is None
-    assert [text for text in PRIVATE if text in told.out] == []
-
-
-def test_show_says_what_an_open_run_waits_for(scene: Scene) -> None:
-    scene.workers()
-    scene.in_tools("order-7", claim=True)
-    told = scene.cli("show", "order-7")
-
-    assert "now          handler add (attempt 1) runs on tools@vm, 0" in told.out
-    assert "next look in" in told.out
-    waits = scene.cli("show", "order-7", "-o", "json").json["waits_for"]
-    assert waits["profile_served"]
-    assert waits["calls"][0]["worker_alive"]
-
-
-def test_show_says_who_holds_the_thread(scene: Scene) -> None:
-    scene.workers()
-    scene.enqueue("first", thread_id="thread_1")
-    scene.enqueue("second", thread_id="thread_1")
-    scene.enqueue("third", thread_id="thread_1")
-
-    assert "waits for the thread held by run first (stage create) since" in scene.cli("show", "second").out
-    assert ", 1 more before it" in scene.cli("show", "third").out
-
-
-def test_show_says_when_nobody_serves(scene: Scene) -> None:
-    scene.polled("order-7")
-
-    assert "no living worker serves profile default" in scene.cli("show", "order-7").out
-
-
-# list
-
-
-def test_list_shows_the_newest_first_and_pages_on(scene: Scene) -> None:
-    scene.finished("one")
-    scene.finished("two", Outcome.FAILED)
-    scene.enqueue("three")
-    told = scene.cli("list", "--limit", "2")
-
-    assert [line.split()[0] for line in told.out.splitlines()] == ["KEY", "three", "two"]
-    assert "--after two" in told.err
-    page = scene.cli("list", "--after", "two", "-o", "json").json
-    assert ([run["key"] for run in page["runs"]], page["after"]) == (["one"], None)
-    assert list(page["runs"][0]) == [
-        "key", "stage", "status", "outcome", "profile", "thread_id", "run_id", "created_at", "finished_at",
-    ]  # fmt: skip
-
-
-def test_list_filters_by_status_thread_and_time(scene: Scene) -> None:
-    scene.finished("one", Outcome.FAILED)
-    scene.enqueue("two")
-
-    def keys(*options: str) -> list[str]:
-        return [run["key"] for run in scene.cli("list", *options, "-o", "json").json["runs"]]
-
-    assert keys("--status", "failed") == ["one"]
-    assert keys("--status", "none") == ["two"]
-    assert keys("--thread", "thread_1") == ["one"]
-    assert keys("--since", "1h") == ["two", "one"]
-    assert keys("--since", "2099-01-01") == []
-
-
-def test_an_empty_list_is_no_error(scene: Scene) -> None:
-    told = scene.cli("list")
-
-    assert (told.code, told.out, told.err) == (ExitCode.OK, "", "No runs.\n")
-
-
-def test_long_keys_are_never_cut(scene: Scene) -> None:
-    key = "k" * 128
-    scene.enqueue(key)
-
-    assert scene.cli("list").out.count("k") == 128
-
-
 # wait
 
 
@@ -260,57 +121,13 @@ def test_wait_ends_with_the_worst_that_it_saw(scene: Scene, keys: list[str], cod
 
 def test_wait_waits_until_the_run_is_final(scene: Scene) -> None:
     scene.polled("order-7")
-    ending = threading.Thread(target=finish_once_watched, args=(scene, "order-7"))
+    ending = threading.Thread(target=scene.finish_once_watched, args=("order-7",))
     ending.start()
     told = scene.cli("wait", "order-7", "--timeout", "20")
     ending.join()
 
     assert told.code == ExitCode.OK
     assert "15" in told.out
-
-
-def finish_once_watched(scene: Scene, key: str) -> None:
-    """End a run as soon as the command line has connected and so has seen it open."""
-    until = time.monotonic() + 20
-    while not any(client["name"] == "threadrun-cli" for client in scene.redis.client_list()):
-        assert time.monotonic() < until
-    scene.finish(key)
-
-
-# events
-
-
-def test_events_are_one_a_line(scene: Scene) -> None:
-    scene.finished("order-7")
-    lines = scene.cli("events", "order-7").out.splitlines()
-
-    assert [line.split()[2] for line in lines] == ["run.enqueued", "run.created", "run.ended", "run.finished"]
-    assert "poll → finalize outcome=completed" in lines[2]
-    assert [line.split()[0] for line in scene.cli("events", "order-7", "--after", "2").out.splitlines()] == [
-        "3",
-        "4",
-    ]
-    document = scene.cli("events", "order-7", "-o", "json").json
-    assert [event["seq"] for event in document["events"]] == [1, 2, 3, 4]
-
-
-def test_following_ends_when_the_run_is_final(scene: Scene) -> None:
-    scene.polled("order-7")
-    ending = threading.Thread(target=finish_once_watched, args=(scene, "order-7"))
-    ending.start()
-    told = scene.cli("events", "order-7", "--follow", "-o", "json")
-    ending.join()
-    found = [json.loads(line) for line in told.out.splitlines()]
-
-    assert told.code == ExitCode.OK
-    assert [event["seq"] for event in found] == list(range(1, len(found) + 1))
-    assert found[-1]["type"] == "run.finished"
-
-
-def test_not_following_ends_at_once(scene: Scene) -> None:
-    scene.polled("order-7")
-
-    assert scene.cli("events", "order-7").out.splitlines()[-1].split()[2] == "run.created"
 
 
 # cancel, replay
@@ -334,69 +151,6 @@ def test_replay_enqueues_the_old_request_again(scene: Scene) -> None:
     assert scene.client.get("new").request == scene.client.get("old").request
     assert "replay of    old" in scene.cli("show", "new").out
     assert scene.cli("replay", "nobody").code == ExitCode.NOT_FOUND
-
-
-# stats, tools, doctor
-
-
-def test_stats_shows_agendas_workers_and_tools(scene: Scene) -> None:
-    scene.workers()
-    scene.enqueue("order-7")
-    told = scene.cli("stats")
-    document = scene.cli("stats", "-o", "json").json
-
-    assert "default  create     1    1" in told.out
-    assert "tools: add" in told.out
-    assert list(document) == ["at", "agendas", "workers", "tools"]
-    assert {worker["kind"]: worker["alive"] for worker in document["workers"]} == {
-        "runs": True,
-        "tools": True,
-    }
-
-
-def test_tools_are_listed_and_their_definitions_shown(scene: Scene) -> None:
-    scene.workers()
-
-    assert "add   tools       60        0  no          Add." in scene.cli("tools", "list").out
-    assert scene.cli("tools", "list", "-o", "json").json["tools"][0]["queue"] == "tools"
-    assert scene.cli("tools", "schema", "add").json["function"]["name"] == "add"
-    missing = scene.cli("tools", "schema", "nobody")
-    assert (missing.code, missing.out) == (ExitCode.NOT_FOUND, "")
-
-
-def test_doctor_is_content_with_a_healthy_deployment(scene: Scene) -> None:
-    scene.workers()
-    scene.in_tools("order-7", claim=False)
-    scene.enqueue("waiting", thread_id="thread_1")
-    told = scene.cli("doctor")
-
-    assert (told.code, told.err) == (ExitCode.OK, "")
-    assert told.out.endswith("All is well.\n")
-
-
-def test_doctor_finds_a_lost_run_and_its_remedy_mends_it(scene: Scene) -> None:
-    scene.workers()
-    scene.polled("order-7")
-    scene.redis.zrem(scene.keys.agenda("poll", "default"), "order-7")
-    told = scene.cli("doctor", "-o", "json")
-    (finding,) = told.json["findings"]
-
-    assert told.code == ExitCode.BAD
-    assert (finding["severity"], finding["check"]) == ("error", "agenda.astray")
-    remedy = finding["message"].rpartition("redis-cli ")[2].split()
-    scene.redis.execute_command(*remedy)
-    # Due since 1970 until a worker takes it, so it counts as stuck for that moment.
-    assert {found["check"] for found in scene.cli("doctor", "-o", "json").json["findings"]} == {"runs.stuck"}
-    scene.finish("order-7")
-    assert scene.cli("doctor").code == ExitCode.OK
-
-
-def test_doctor_finds_calls_that_nobody_serves(scene: Scene) -> None:
-    scene.workers(tools=False)
-    scene.in_tools("order-7", claim=False)
-    checks = {finding["check"] for finding in scene.cli("doctor", "-o", "json").json["findings"]}
-
-    assert checks == {"workers.no_tools", "tools.unserved"}
 
 
 # all of them
@@ -436,9 +190,7 @@ def test_nothing_but_text_goes_into_a_pipe(scene: Scene) -> None:
 def test_control_c_ends_quietly(scene: Scene) -> None:
     scene.polled("order-7")
     waiting = process("wait", "order-7")
-    until = time.monotonic() + 20
-    while not any(client["name"] == "threadrun-cli" for client in scene.redis.client_list()):
-        assert time.monotonic() < until
+    scene.wait_for_the_command_line()
     waiting.send_signal(signal.SIGINT)
     out, err = waiting.communicate(timeout=20)
 

@@ -1,43 +1,47 @@
-"""Enqueueing through both clients: tools by name, profiles, many at once, replays, and all that is refused."""
+"""Enqueueing through both clients: what is stored, tools by name, profiles, and the same request again."""
 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from types import MappingProxyType
 
 import pytest
 
-from tests.integration.carrying import whole_life
-from tests.integration.test_store_tick import beat
+from tests.integration.serving import count_reads, definition, serve
 from threadrun.client import catalogue as catalogue_module
-from threadrun.errors import (
-    IdempotencyConflict,
-    InvalidRequest,
-    RunNotFound,
-    ThreadBusy,
-    UnknownProfile,
-    UnknownTool,
-)
+from threadrun.errors import IdempotencyConflict, ThreadBusy, UnknownProfile, UnknownTool
 from threadrun.request import OnDone
 from threadrun.status import Stage
 
-
-def definition(name, **more):
-    return {"type": "function", "function": {"name": name, "parameters": {"type": "object"}} | more}
-
-
-def serve(backend, *names, profiles=("default",), **more):
-    tools = {
-        name: {
-            "definition": definition(name, **more),
-            "queue": "tools",
-            "timeout_seconds": 60,
-            "idempotent": False,
-        }
-        for name in names
-    }
-    beat(backend, "tools@a", tools=tools, profiles=list(profiles))
+EVERYTHING = {
+    "thread_id": "thread_1",
+    "messages": [
+        "hi",
+        {"role": "assistant", "content": [{"type": "text", "text": "ho"}], "attachments": None},
+    ],
+    "instructions": "be brief",
+    "additional_instructions": "really",
+    "model": "gpt-9",
+    "tools": [{"type": "file_search", "file_search": {"max_num_results": 3}}],
+    "metadata": {"k" * 64: "v" * 512, **{f"k{n}": "" for n in range(14)}},
+    "temperature": 0.5,
+    "top_p": 1,
+    "reasoning_effort": "low",
+    "max_prompt_tokens": 256,
+    "max_completion_tokens": 300,
+    "truncation_strategy": {"type": "last_messages", "last_messages": 4},
+    "tool_choice": {"type": "function", "function": {"name": "add"}},
+    "parallel_tool_calls": False,
+    "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {"default": None}}},
+    "tool_resources": {"file_search": {"vector_store_ids": ["vs_1"]}},
+    "include": ["step_details.tool_calls[*].file_search.results[*].content"],
+    "idempotency_key": "Order-7._:" + "x" * 118,
+    "deadline_seconds": 90.5,
+    "profile": "default",
+    "thread_strategy": "reject",
+    "on_done": {"task": "shop.done", "queue": "shop"},
+}
+"""Every option of an enqueue that goes to the wire, and ours."""
 
 
 async def test_a_handle_stands_for_the_run(twin):
@@ -50,34 +54,7 @@ async def test_a_handle_stands_for_the_run(twin):
 
 async def test_everything_the_wire_takes_is_stored_as_given(twin, backend):
     serve(backend)
-    options = {
-        "thread_id": "thread_1",
-        "messages": [
-            "hi",
-            {"role": "assistant", "content": [{"type": "text", "text": "ho"}], "attachments": None},
-        ],
-        "instructions": "be brief",
-        "additional_instructions": "really",
-        "model": "gpt-9",
-        "tools": [{"type": "file_search", "file_search": {"max_num_results": 3}}],
-        "metadata": {"k" * 64: "v" * 512, **{f"k{n}": "" for n in range(14)}},
-        "temperature": 0.5,
-        "top_p": 1,
-        "reasoning_effort": "low",
-        "max_prompt_tokens": 256,
-        "max_completion_tokens": 300,
-        "truncation_strategy": {"type": "last_messages", "last_messages": 4},
-        "tool_choice": {"type": "function", "function": {"name": "add"}},
-        "parallel_tool_calls": False,
-        "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {"default": None}}},
-        "tool_resources": {"file_search": {"vector_store_ids": ["vs_1"]}},
-        "include": ["step_details.tool_calls[*].file_search.results[*].content"],
-        "idempotency_key": "Order-7._:" + "x" * 118,
-        "deadline_seconds": 90.5,
-        "profile": "default",
-        "thread_strategy": "reject",
-        "on_done": {"task": "shop.done", "queue": "shop"},
-    }
+    options = EVERYTHING
 
     handle = await twin.enqueue("asst", **options)
 
@@ -215,18 +192,6 @@ async def test_the_catalogue_is_read_again_when_it_is_old(twin, backend, monkeyp
     assert len(reads) >= 2
 
 
-def count_reads(monkeypatch):
-    reads = []
-    real = catalogue_module.read_catalogue
-
-    def counting(keys):
-        reads.append(keys)
-        return real(keys)
-
-    monkeypatch.setattr(catalogue_module, "read_catalogue", counting)
-    return reads
-
-
 async def test_a_profile_that_no_worker_serves_is_refused_listing_those_served(twin, backend):
     serve(backend, profiles=["default", "azure"])
     before = backend.dump()
@@ -241,130 +206,6 @@ async def test_a_profile_that_no_worker_serves_is_refused_listing_those_served(t
 
 async def test_before_any_worker_was_ever_started_every_profile_is_accepted(twin):
     assert (await twin.enqueue("asst", messages="hi", profile="mistral")).created
-
-
-class Odd:
-    """What JSON has no word for."""
-
-
-LOOP: list[object] = []
-LOOP.append(LOOP)
-
-BAD = [
-    ({"messages": None}, ""),
-    ({"messages": ""}, "messages.0.content"),
-    ({"messages": []}, ""),
-    ({"messages": 5}, "messages"),
-    ({"messages": {"role": "user", "content": "hi"}}, "messages"),
-    ({"messages": [{"role": "system", "content": "hi"}]}, "messages.0.role"),
-    ({"messages": [{"role": "user"}]}, "messages.0.content"),
-    ({"messages": ["hi", {"content": []}]}, "messages.1.content"),
-    ({"messages": ["x" * 256_001]}, "messages.0.content"),
-    ({"messages": [{"content": [{"type": "text", "text": Odd()}]}]}, "messages.0.content.0.text"),
-    ({"messages": "half \ud83d"}, "messages.0.content"),
-    ({"metadata": {f"k{n}": "" for n in range(16)}}, "metadata"),
-    ({"metadata": {"k" * 65: ""}}, "metadata"),
-    ({"metadata": {"": ""}}, "metadata"),
-    ({"metadata": {"k": "v" * 513}}, "metadata"),
-    ({"metadata": {"k": 5}}, "metadata.k"),
-    ({"metadata": {5: "v"}}, "metadata"),
-    ({"metadata": {"threadrun_key": "mine"}}, "metadata"),
-    ({"metadata": ["k"]}, "metadata"),
-    ({"thread_id": ""}, "thread_id"),
-    ({"thread_id": "t" * 257}, "thread_id"),
-    ({"thread_id": 5}, "thread_id"),
-    ({"model": ""}, "model"),
-    ({"model": "m" * 257}, "model"),
-    ({"instructions": "x" * 256_001}, "instructions"),
-    ({"additional_instructions": "x" * 256_001}, "additional_instructions"),
-    ({"temperature": 2.1}, "temperature"),
-    ({"temperature": -0.1}, "temperature"),
-    ({"temperature": float("nan")}, "temperature"),
-    ({"top_p": 1.1}, "top_p"),
-    ({"reasoning_effort": "x" * 65}, "reasoning_effort"),
-    ({"max_prompt_tokens": 255}, "max_prompt_tokens"),
-    ({"max_prompt_tokens": 300.5}, "max_prompt_tokens"),
-    ({"max_completion_tokens": 255}, "max_completion_tokens"),
-    ({"max_completion_tokens": "many"}, "max_completion_tokens"),
-    ({"truncation_strategy": "auto"}, "truncation_strategy"),
-    ({"truncation_strategy": {"type": "last_messages"}}, "truncation_strategy.last_messages"),
-    ({"tool_choice": "any"}, "tool_choice"),
-    ({"parallel_tool_calls": "perhaps"}, "parallel_tool_calls"),
-    ({"response_format": {"type": "xml"}}, "response_format.type"),
-    ({"tool_resources": ["vs_1"]}, "tool_resources"),
-    ({"tool_resources": {"a": {"b": datetime(2026, 1, 1, tzinfo=UTC)}}}, "tool_resources.a.b"),
-    ({"tool_resources": {"a": {1, 2}}}, "tool_resources.a"),
-    ({"tool_resources": {"a": b"bytes"}}, "tool_resources.a"),
-    ({"include": "abc"}, "include"),
-    ({"tools": "add"}, "tools"),
-    ({"tools": {"add": 1}}, "tools"),
-    ({"tools": [5]}, "tools.0"),
-    ({"tools": [{"type": 5}]}, "tools.0"),
-    ({"tools": [{"type": "function"}]}, "tools.0.function.name"),
-    ({"tools": [{"type": "file_search"}, {"type": "function", "function": {}}]}, "tools.1.function.name"),
-    ({"tools": [{"type": "function", "function": "add"}]}, "tools.0.function.name"),
-    ({"tools": [definition("a,b")]}, "tools.0.function.name"),
-    ({"tools": [definition("add", parameters={"default": Odd()})]}, "tools.0.function.parameters.default"),
-    ({"tools": [{"type": "file_search"}] * 129}, "tools"),
-    ({"profile": "Azure"}, "profile"),
-    ({"profile": "a:b"}, "profile"),
-    ({"profile": "p" * 65}, "profile"),
-    ({"deadline_seconds": 0}, "deadline_seconds"),
-    ({"deadline_seconds": 7 * 86_400 + 1}, "deadline_seconds"),
-    ({"deadline_seconds": float("inf")}, "deadline_seconds"),
-    ({"thread_strategy": "queue"}, "thread_strategy"),
-    ({"on_done": ""}, "on_done.task"),
-    ({"on_done": {"queue": "q"}}, "on_done.task"),
-    ({"on_done": {"task": "t" * 201}}, "on_done.task"),
-    ({"on_done": {"task": "t", "args": []}}, "on_done.args"),
-    ({"on_done": 5}, "on_done"),
-    ({"idempotency_key": ""}, "idempotency_key"),
-    ({"idempotency_key": "k" * 129}, "idempotency_key"),
-    ({"idempotency_key": "a b"}, "idempotency_key"),
-    ({"idempotency_key": "a/events"}, "idempotency_key"),
-    ({"idempotency_key": "ü"}, "idempotency_key"),
-    ({"idempotency_key": "a\n"}, "idempotency_key"),
-    ({"idempotency_key": 5}, "idempotency_key"),
-    ({"idempotency_key": ["a"]}, "idempotency_key"),
-    ({"colour": "red"}, "colour"),
-    ({"tool_resources": {"a": LOOP}}, "tool_resources.a" + ".0" * 98),
-]
-
-
-@pytest.mark.parametrize("backend", ["fakeredis"], indirect=True)  # it never gets as far as Redis
-@pytest.mark.parametrize(("options", "path"), BAD, ids=lambda value: str(value)[:60])
-async def test_a_request_that_cannot_work_is_refused_with_its_path_before_anything_is_stored(
-    twin, backend, options, path
-):
-    before = backend.dump()
-
-    with pytest.raises(InvalidRequest) as caught:
-        await twin.enqueue("asst", **({"messages": "hi"} | options))
-
-    assert type(caught.value) is InvalidRequest
-    assert [problem.path for problem in caught.value.problems] == [path]
-    assert all(problem.message for problem in caught.value.problems)
-    assert backend.dump() == before
-
-
-@pytest.mark.parametrize("assistant_id", ["", "a" * 257, 5, None])
-async def test_an_assistant_that_cannot_be_is_refused(twin, backend, assistant_id):
-    with pytest.raises(InvalidRequest) as caught:
-        await twin.enqueue(assistant_id, messages="hi")
-    assert [problem.path for problem in caught.value.problems] == ["assistant_id"]
-    assert backend.left() == {}
-
-
-async def test_all_problems_of_a_request_are_told_at_once_and_never_its_content(twin):
-    with pytest.raises(InvalidRequest) as caught:
-        await twin.enqueue(
-            "", messages=[{"role": "secret-role", "content": "secret text"}], temperature="secret"
-        )
-
-    assert {problem.path for problem in caught.value.problems} == {
-        "assistant_id", "messages.0.role", "temperature",
-    }  # fmt: skip
-    assert "secret" not in str(caught.value)
 
 
 async def test_read_only_mappings_and_tuples_are_as_good_as_dicts_and_lists(twin, backend):
@@ -432,100 +273,6 @@ async def test_a_busy_thread_and_a_conflict_are_told_to_either_caller(twin):
         await twin.enqueue("asst", thread_id="t", thread_strategy="reject")
     with pytest.raises(IdempotencyConflict):
         await twin.enqueue("asst", thread_id="t", idempotency_key="k", model="m")
-
-
-async def test_many_are_answered_in_order_each_with_its_handle_or_its_refusal(twin, backend):
-    await twin.enqueue("asst", thread_id="t", idempotency_key="old")
-
-    answers = await twin.enqueue_many(
-        [
-            {"assistant_id": "asst", "messages": "1", "idempotency_key": "a"},
-            {"assistant_id": "asst", "messages": "2", "idempotency_key": "old"},
-            {"assistant_id": "asst", "thread_id": "t", "thread_strategy": "reject"},
-            {"assistant_id": "asst", "messages": "1", "idempotency_key": "a"},
-            {"assistant_id": "asst", "messages": "3", "idempotency_key": "b"},
-        ]
-    )
-
-    first, conflict, busy, again, last = answers
-    assert (first.key, first.created, again.key, again.created) == ("a", True, "a", False)
-    assert isinstance(conflict, IdempotencyConflict)
-    assert conflict.run_key == "old"
-    assert isinstance(busy, ThreadBusy)
-    assert busy.active_run_key == "old"
-    assert (last.key, last.created) == ("b", True)
-    assert {run.key for run in await twin.list()} == {"old", "a", "b"}
-    assert (await twin.get("b")).created_at.timestamp() * 1000 == backend.now_ms()
-
-
-async def test_of_many_nothing_is_stored_when_one_cannot_work_and_each_path_tells_which(twin, backend):
-    serve(backend, "add")
-    before = backend.dump()
-
-    with pytest.raises(InvalidRequest) as caught:
-        await twin.enqueue_many(
-            [
-                {"assistant_id": "asst", "messages": "hi"},
-                {"assistant_id": "asst"},
-                {"messages": "hi", "temperature": 9},
-                {"assistant_id": "asst", "messages": "hi", "tools": ["fly"]},
-                {"assistant_id": "asst", "messages": "hi", "idempotency_key": "a b"},
-            ]
-        )
-
-    paths = [problem.path for problem in caught.value.problems]
-    assert sorted(paths) == ["1", "2.assistant_id", "2.temperature", "3.tools", "4.idempotency_key"]
-    assert backend.dump() == before
-
-
-async def test_many_read_the_catalogue_no_more_than_once_more(twin, backend, monkeypatch):
-    reads = count_reads(monkeypatch)
-    requests = [{"assistant_id": "asst", "messages": "hi", "profile": f"p{n}"} for n in range(20)]
-    assert len(await twin.enqueue_many(requests)) == 20
-    assert len(reads) == 1
-
-
-async def test_many_of_nothing_is_nothing(twin, backend):
-    assert await twin.enqueue_many([]) == []
-    assert backend.left() == {}
-
-
-async def test_a_replay_is_a_new_run_of_the_same_request(twin, backend, client, store):
-    serve(backend, "add")
-    key = await whole_life(client, store, backend.now_ms(), tools=["add", {"type": "file_search"}],
-                           metadata={"a": "b"}, on_done={"task": "t", "queue": "q"})  # fmt: skip
-
-    handle = await twin.replay(key)
-
-    assert handle.created
-    assert handle.key != key
-    old, new = await twin.get(key), await twin.get(handle.key)
-    assert new.request == old.request
-    assert (new.stage, new.thread_id, new.run_id) == (Stage.CREATE, None, None)
-    (event,) = new.transitions
-    assert (event.type, event.data["replay_of"]) == ("run.enqueued", key)
-    assert backend.sync.hget(backend.keys.run(handle.key), "tool_names") == "add"
-
-
-async def test_a_replay_under_a_key_happens_once(twin):
-    key = (await twin.enqueue("asst", messages="hi")).key
-    first = await twin.replay(key, idempotency_key="again")
-    second = await twin.replay(key, idempotency_key="again")
-    assert (first.key, first.created, second.created) == ("again", True, False)
-
-
-async def test_a_replay_of_nothing_or_of_what_is_no_longer_served_is_refused(twin, backend):
-    serve(backend, "add")
-    key = (await twin.enqueue("asst", messages="hi", tools=["add"])).key
-    with pytest.raises(RunNotFound):
-        await twin.replay("nobody")
-
-    backend.sync.delete(backend.keys.tools())
-    # A client of another process, which has not read the old catalogue.
-    twin.client._operations.shelf._catalogue = catalogue_module.Catalogue()
-    with pytest.raises(UnknownTool):
-        await twin.replay(key)
-    assert [run.key for run in await twin.list()] == [key]
 
 
 async def test_the_stored_request_is_json_that_another_program_can_read(twin, backend):

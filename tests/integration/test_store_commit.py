@@ -16,19 +16,16 @@ from tests.integration.carrying import (
     claimed,
     commit,
     created,
-    ended,
     move,
-    opened,
     settle,
     shown,
 )
 from threadrun.records import ProviderAnswer
-from threadrun.status import CallState, Stage
+from threadrun.status import Stage
 from worker.decide.decision import Changes, Event, ThreadMove
 from worker.store.ledger import CallAddress
 from worker.store.runs import Written
-from worker.store.writes import sent_calls
-from worker.view import CallView, Progress
+from worker.view import Progress
 
 
 def seqs(backend, key):
@@ -274,41 +271,6 @@ async def test_what_a_look_showed_is_stored_for_whoever_looks_next(backend, clie
     assert (record.last_answer, record.held) == (ProviderAnswer(200, "OK"), "rate_limited")
 
 
-async def test_the_rows_of_a_new_round_are_stored_whole(backend, client, store):
-    client.enqueue("asst", messages="hi")
-    await created(store)
-    await opened(store, backend.now_ms(), 2, queue="slow", timeout_seconds=1.5, idempotent=True)
-    backend.turn(5)
-
-    rows = await store.calls(await claim_one(store, Stage.TOOLS))
-    assert [(row.index, row.queue, row.timeout_seconds, row.idempotent, row.sends) for row in rows] == [
-        (0, "slow", 1.5, True, 0), (1, "slow", 1.5, True, 0),
-    ]  # fmt: skip
-
-
-async def test_calls_that_were_sent_are_noted_in_their_round_and_published_with_it(backend, client, store):
-    key = client.enqueue("asst", messages="hi").key
-    await created(store)
-    run = await claim_one(store, Stage.POLL)
-    first = CallView(0, CallState.PENDING, "add", sends=1, sent_ms=7)
-    changes = {"opened": calls(1), "sent": (first,), "tools_until_ms": backend.now_ms() + 60_000}
-    write = commit(run, Stage.TOOLS, 5_000, **changes)
-    await store.commit(run, write)
-    assert sent_calls(run, write.changes) == ((1, first),)
-    backend.turn(5)
-
-    run = await claim_one(store, Stage.TOOLS)
-    (row,) = await store.calls(run)
-    assert (row.sends, row.sent_ms) == (1, 7)
-    again = replace(row, sends=2, sent_ms=9)
-    write = commit(run, Stage.TOOLS, 5_000, sent=(again,))
-    await store.commit(run, write)
-
-    assert sent_calls(run, write.changes) == ((1, again),)
-    ledger = backend.sync.hgetall(backend.keys.calls(key))
-    assert (ledger["1:0:sends"], ledger["1:0:sent_ms"], ledger["1:size"]) == ("2", "9", "1")
-
-
 async def test_the_status_index_holds_the_run_where_its_status_is(backend, client, store):
     key = client.enqueue("asst", messages="hi").key
     created_ms = backend.now_ms()
@@ -321,147 +283,6 @@ async def test_the_status_index_holds_the_run_where_its_status_is(backend, clien
     assert backend.dump("index:status:") == {"index:status:queued": [(key, created_ms)]}
     await move(store, await claim_one(store, Stage.POLL), Stage.POLL, run=shown("in_progress"))
     assert backend.dump("index:status:") == {"index:status:in_progress": [(key, created_ms)]}
-
-
-async def test_a_new_thread_is_taken_and_indexed_for_the_run_it_was_made_for(backend, client, store):
-    key = client.enqueue("asst", messages="hi").key
-    await created(store, thread_id="thread_1")
-
-    assert backend.sync.get(backend.keys.thread("default", "thread_1") + ":active") == key
-    assert [run.key for run in client.list(thread_id="thread_1")] == [key]
-    assert 89 * 86_400 < backend.sync.ttl(backend.keys.index_thread("default", "thread_1")) <= 90 * 86_400
-    waiting = client.enqueue("asst", thread_id="thread_1").key
-    assert client.get(waiting).stage is Stage.WAITING
-
-
-async def test_a_thread_that_was_made_too_late_is_not_held_by_anybody(backend, client, store):
-    """Two holders made a thread each: the run goes on with the first, and the second must stay free."""
-    client.enqueue("asst", messages="hi")
-    late = await claim_one(store, Stage.CREATE)
-    backend.turn(LEASE_MS / 1000)
-    newer = await claim_one(store, Stage.CREATE)
-    await move(store, newer, Stage.CREATE, facts={"thread_id": "first"}, thread=ThreadMove.TAKE)
-    await move(store, late, Stage.CREATE, facts={"thread_id": "second"}, thread=ThreadMove.TAKE)
-
-    assert [name for name in backend.left() if name.startswith(("thread:", "index:thread:"))] == [
-        "index:thread:default:first",
-        "thread:default:first:active",
-    ]
-
-
-async def test_a_thread_that_was_made_for_a_run_that_had_ended_is_not_held(backend, client, store):
-    client.enqueue("asst", messages="hi")
-    late = await claim_one(store, Stage.CREATE)
-    backend.turn(LEASE_MS / 1000)
-    await ended(store, await claim_one(store, Stage.CREATE))
-
-    written = await move(store, late, Stage.CREATE, facts={"thread_id": "second"}, thread=ThreadMove.TAKE)
-
-    assert (written.ok, written.learnt) == (False, True)
-    assert not backend.sync.exists(backend.keys.thread("default", "second") + ":active")
-
-
-async def test_a_freed_thread_goes_to_the_run_that_waited_longest_which_is_due_at_once(
-    backend, client, store
-):
-    first, second, third = (client.enqueue("asst", thread_id="thread_1").key for _ in range(3))
-    assert await claimed(store, Stage.WAITING) == []
-
-    await ended(store, await claim_one(store, Stage.CREATE))
-
-    thread = backend.keys.thread("default", "thread_1")
-    assert backend.sync.get(f"{thread}:active") == second
-    assert backend.sync.lrange(f"{thread}:waiting", 0, -1) == [third]
-    heir = await claim_one(store, Stage.WAITING)
-    assert heir.key == second
-    assert await store.holds_thread(heir)
-    assert first not in backend.sync.lrange(f"{thread}:waiting", 0, -1)
-
-
-async def test_the_heir_is_told_even_while_somebody_holds_its_claim(backend, client, store):
-    client.enqueue("asst", thread_id="thread_1")
-    heir = client.enqueue("asst", thread_id="thread_1").key
-    backend.turn(30)
-    waiting = await claim_one(store, Stage.WAITING)
-    assert not await store.holds_thread(waiting)
-    await ended(store, await claim_one(store, Stage.CREATE))
-
-    assert await store.rest(waiting, 30_000)
-    assert [run.key for run in await claimed(store, Stage.WAITING)] == [heir]
-
-
-async def test_a_waiting_run_that_ends_leaves_the_queue_and_the_thread_stays_with_its_holder(
-    backend, client, store
-):
-    holder = client.enqueue("asst", thread_id="thread_1").key
-    leaver, stayer = (client.enqueue("asst", thread_id="thread_1").key for _ in range(2))
-    backend.turn(30)
-    (run,) = [run for run in await claimed(store, Stage.WAITING) if run.key == leaver]
-    await ended(store, run)
-
-    thread = backend.keys.thread("default", "thread_1")
-    assert backend.sync.get(f"{thread}:active") == holder
-    assert backend.sync.lrange(f"{thread}:waiting", 0, -1) == [stayer]
-
-
-async def test_a_thread_is_not_left_to_a_run_whose_record_is_gone(backend, client, store):
-    client.enqueue("asst", thread_id="thread_1")
-    gone, heir = (client.enqueue("asst", thread_id="thread_1").key for _ in range(2))
-    backend.sync.delete(backend.keys.run(gone))
-
-    await ended(store, await claim_one(store, Stage.CREATE))
-
-    assert backend.sync.get(backend.keys.thread("default", "thread_1") + ":active") == heir
-    assert not backend.sync.exists(backend.keys.run(gone))
-
-
-async def test_the_last_holder_leaves_no_trace_in_the_mailbox(backend, client, store):
-    client.enqueue("asst", thread_id="thread_1")
-    await ended(store, await claim_one(store, Stage.CREATE))
-
-    assert [name for name in backend.left() if name.startswith("thread:")] == []
-
-
-async def test_withdrawing_touches_only_calls_that_nobody_has_begun(backend, client, store):
-    key = client.enqueue("asst", messages="hi").key
-    await created(store)
-    await opened(store, backend.now_ms(), 3)
-    await claim_call(store, CallAddress(key, 1, 0), "a")
-    await settle(store, CallAddress(key, 1, 0), "a")
-    await claim_call(store, CallAddress(key, 1, 1), "b")
-    backend.turn(5)
-
-    await move(store, await claim_one(store, Stage.TOOLS), Stage.POLL, withdraw=True)
-
-    states = [call.state.value for call in client.get(key).tool_calls]
-    assert states == ["settled", "claimed", "withdrawn"]
-
-
-async def test_withdrawing_leaves_earlier_rounds_as_they_are(backend, client, store):
-    key = client.enqueue("asst", messages="hi").key
-    await created(store)
-    run = await opened(store, backend.now_ms(), 1)
-    backend.sync.hset(backend.keys.calls(key), "0:0:state", "pending")
-    backend.sync.hset(backend.keys.calls(key), "0:size", 1)
-    backend.turn(5)
-    run = await claim_one(store, Stage.TOOLS)
-
-    await move(store, run, Stage.TOOLS, 5_000, withdraw=True, opened=calls(2))
-
-    ledger = backend.sync.hgetall(backend.keys.calls(key))
-    assert [ledger[f"{at}:state"] for at in ("0:0", "1:0", "2:0", "2:1")] == [
-        "pending", "withdrawn", "pending", "pending",
-    ]  # fmt: skip
-    record = backend.sync.hgetall(backend.keys.run(key))
-    assert (record["round"], record["open"], record["total_calls"]) == ("2", "2", "3")
-
-
-async def test_a_round_of_the_greatest_size_is_stored_whole(backend, client, store):
-    key = client.enqueue("asst", messages="hi").key
-    await created(store)
-    await opened(store, backend.now_ms(), 128)
-
-    assert len(client.get(key).tool_calls) == 128
 
 
 async def test_a_commit_to_a_record_that_is_gone_or_final_says_so_and_writes_nothing(backend, client, store):

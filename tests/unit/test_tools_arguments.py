@@ -17,12 +17,6 @@ from pydantic import BaseModel, Field, field_validator
 from threadrun.testing.tool_calls import call_tool
 from threadrun.tools import ToolResultKind, tool
 from threadrun.tools.arguments import MAX_ARGUMENTS_BYTES, MAX_ARGUMENTS_DEPTH
-from threadrun.tools.registry import default_registry
-
-
-@pytest.fixture(autouse=True)
-def _own_registry(monkeypatch):
-    monkeypatch.setattr(default_registry, "_tools", {})
 
 
 class Unit(Enum):

@@ -22,11 +22,6 @@ def source(*names: str, result: str = "") -> str:
     )
 
 
-@pytest.fixture(autouse=True)
-def _own_registry(monkeypatch):
-    monkeypatch.setattr(default_registry, "_tools", {})
-
-
 @pytest.fixture
 def write(tmp_path, monkeypatch):
     """Write modules into a folder on the import path; forget them afterwards."""

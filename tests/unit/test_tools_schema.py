@@ -15,12 +15,6 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from threadrun.tools import ToolContext, tool
-from threadrun.tools.registry import default_registry
-
-
-@pytest.fixture(autouse=True)
-def _own_registry(monkeypatch):
-    monkeypatch.setattr(default_registry, "_tools", {})
 
 
 class Unit(Enum):

@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     from decimal import Decimal as OnlyForTypeCheckers
 
 
-@pytest.fixture(autouse=True)
-def _own_registry(monkeypatch):
-    monkeypatch.setattr(default_registry, "_tools", {})
-
-
 def star(*cities: str) -> None: ...
 def stars(**cities: str) -> None: ...
 def positional_only(city: str, /) -> None: ...

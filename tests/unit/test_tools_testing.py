@@ -11,14 +11,8 @@ import pytest
 from threadrun.errors import ToolError
 from threadrun.testing.tool_calls import call_tool, sample_context
 from threadrun.tools import ToolContext, ToolResultKind, tool
-from threadrun.tools.registry import default_registry
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def _own_registry(monkeypatch):
-    monkeypatch.setattr(default_registry, "_tools", {})
 
 
 @pytest.fixture

