@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint bench clean
+.PHONY: help venv demo test lint bench chaos clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 venv: .venv/.installed ## create .venv with everything in it
 
@@ -32,6 +32,12 @@ lint: .venv/.installed ## check style, types and the arrows between the packages
 
 bench: .venv/.installed ## measure against the openai client
 	$(BIN)/python -m benchmarks
+
+chaos: .venv/.installed ## try to break it, in every way there is (about 45 minutes); figures go to build/chaos.json
+	@failed=0; for row in $$($(BIN)/python -m tests.chaos); do $(BIN)/python -m tests.chaos $$row || failed=1; done; exit $$failed
+
+chaos-%: .venv/.installed ## one of these experiments: chaos-kill-loop, chaos-deploy, chaos-redis, chaos-http …
+	@$(BIN)/python -m tests.chaos $*
 
 clean: ## remove everything that these commands have made
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

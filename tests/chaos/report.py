@@ -1,0 +1,68 @@
+"""Keep the figures of all rows in build/chaos.json, one object a row, and show them as README's table."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tests.chaos.figures import Figures
+
+REPORT = Path("build/chaos.json")
+"""Where the figures are, from the checkout's folder."""
+
+
+def machine() -> str:
+    """Describe the machine in a few words."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{cores} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+
+
+def entry(figures: Figures, size: str, seed: int, seconds: float) -> dict[str, Any]:
+    """Spell a row."""
+    return {
+        "size": size,
+        "seed": seed,
+        "load": figures.load,
+        "nemesis": figures.nemesis,
+        "figures": figures.shown,
+        "failures": figures.failures,
+        "passed": figures.passed,
+        "seconds": round(seconds, 1),
+        "machine": machine(),
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+
+
+def merge(path: Path, row: str, told: dict[str, Any]) -> None:
+    """Put a row in the place of its last one; rows may end at the same time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        rows = json.loads(file.read() or "{}") | {row: told}
+        file.truncate(0)
+        json.dump(dict(sorted(rows.items())), file, indent=2)
+        file.write("\n")
+
+
+def table(rows: dict[str, dict[str, Any]]) -> str:
+    """Write the figures as README shows them."""
+    lines = ["| experiment | load | nemesis | figures | seconds |", "|---|---|---|---|---|"]
+    for name, row in rows.items():
+        verdict = "" if row["passed"] else " **(failed)**"
+        cells = [name.replace("-", " "), row["load"], row["nemesis"], _figures(row) + verdict]
+        lines.append(f"| {' | '.join(cells)} | {row['seconds']:.0f} |")
+    return "\n".join(lines)
+
+
+def _figures(row: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {_spelt(value)}" for name, value in row["figures"].items())
+
+
+def _spelt(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
