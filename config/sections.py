@@ -87,7 +87,7 @@ class EngineSettings(BaseModel):
     retention_seconds: int = Field(default=7 * 86_400, ge=60, le=366 * 86_400)
     """How long a finished run's keys stay."""
     concurrency: int = Field(default=16, ge=2, le=256)
-    """Threads of a `runs` worker; one profile never holds more than half of them."""
+    """Threads of a `runs` worker; a wake-up holds one for as long as a claim takes."""
     provider_look_seconds: Seconds = 15.0
     """How often the provider is looked at while a run's tool calls are out."""
     tools_look_seconds: Seconds = 5.0

@@ -1,10 +1,14 @@
-"""Serve wake-ups: claim a profile's due runs of a stage and advance them together on the loop."""
+"""Serve wake-ups: claim a profile's due runs of a stage and advance them together on the loop.
+
+A wake-up claims and is over; nobody waits for the runs that it began to advance. So a run that hangs at its provider
+holds one request slot until its request's deadline, and holds up neither its stage nor another profile.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Coroutine
+from typing import Any
 
 import structlog
 from redis.exceptions import RedisError
@@ -13,108 +17,82 @@ from threadrun.status import Stage
 from worker.advance import Advance
 from worker.desk import Desk
 from worker.redis_clock import RedisClock
-from worker.shares import RequestSlots
 from worker.view import RunView
 
-SLOT_PATIENCE_SECONDS = 0.5
-"""How long a wake-up waits for a request slot before it leaves the due runs to the next one."""
-
-SERVINGS_A_STAGE = 2
-"""How many wake-ups serve one stage at a time: one may wait for a slow request, the other goes on."""
+GATHERING_SECONDS = 0.005
+"""How long freed slots are gathered before what waits for one is claimed: one claim for several runs."""
 
 log = structlog.get_logger("threadrun.engine")
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
-    """Count what one wake-up did."""
-
-    claimed: int = 0
-    failed: int = 0
-    """Runs left to their lease because Redis or our own code failed."""
-
-    def __add__(self, other: Served) -> Served:
-        return Served(self.claimed + other.claimed, self.failed + other.failed)
-
-
 class Engine:
-    """Advance the runs of one profile."""
+    """Advance the runs of one profile, as many at a time as it has request slots; used on the loop only."""
 
-    def __init__(self, desk: Desk, slots: int, claim_limit: int) -> None:
+    def __init__(self, desk: Desk, profile: str, slots: int, claim_limit: int) -> None:
         self._desk = desk
-        self._slots = RequestSlots(slots)
+        self._profile = profile
+        self._free_slots = slots
         self._claim_limit = claim_limit
-        self._under_way: set[asyncio.Task[bool]] = set()
+        self._woken: dict[Stage, None] = {}  # in the order of their turns
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._gathering = False
         self._draining = False
-        self._noted: set[Stage] = set()
-        self._serving: Counter[Stage] = Counter()
 
-    async def serve(self, stage: Stage, profile: str) -> Served:
-        """Serve a woken stage, and any other that was woken meanwhile and found nobody to serve it."""
-        served = Served()
-        self.note(stage)
-        while (woken := self._woken()) is not None:
-            self._noted.discard(woken)
-            self._serving[woken] += 1
-            try:
-                served += await self._serve_stage(woken, profile)
-            finally:
-                self._serving[woken] -= 1
-        return served
+    async def serve(self, stage: Stage) -> int:
+        """Claim what is due of a stage and begin to advance it; gives how many runs were claimed.
 
-    def note(self, stage: Stage) -> None:
-        """Remember that a stage was woken; whoever serves next takes it up."""
-        self._noted.add(stage)
+        What finds no free slot is claimed as soon as there is one, without another wake-up.
 
-    def _woken(self) -> Stage | None:
-        return next((stage for stage in self._noted if self._serving[stage] < SERVINGS_A_STAGE), None)
+        Raises:
+            RedisError: Nothing was claimed, or nobody knows; the runs stay due, or become due with their lease.
+        """
+        self._woken[stage] = None
+        return await self._claim_woken()
 
-    async def _serve_stage(self, stage: Stage, profile: str) -> Served:
-        """Claim what is due and advance it; go on while there was more than there were free slots."""
-        served = Served()
-        while not self._draining:
-            slots = await self._slots.take(self._claim_limit, SLOT_PATIENCE_SECONDS)
-            if not slots or self._draining:
-                self._slots.give_back(slots)
-                break
-            batch = await self._serve_batch(stage, profile, slots)
-            served += batch
-            if batch.claimed < slots:
-                break
-        return served
+    async def _claim_woken(self) -> int:
+        claimed = 0
+        while self._woken and self._free_slots and not self._draining:
+            stage = next(iter(self._woken))
+            del self._woken[stage]
+            claimed += await self._claim(stage)
+        return claimed
 
-    async def _serve_batch(self, stage: Stage, profile: str, slots: int) -> Served:
+    async def _claim(self, stage: Stage) -> int:
+        slots = min(self._free_slots, self._claim_limit)
+        self._free_slots -= slots
+        begun = 0
         try:
-            claimed = await self._desk.store.claim(stage, profile, slots, self._desk.rules.lease_ms)
-        except BaseException:
-            self._slots.give_back(slots)
-            raise
-        self._slots.give_back(slots - len(claimed.runs))
+            claimed = await self._desk.store.claim(stage, self._profile, slots, self._desk.rules.lease_ms)
+            begun = len(claimed.runs)
+        finally:
+            self._free_slots += slots - begun
         for run_key in claimed.unreadable:
             log.error("run.advance_failed", run_key=run_key, stage=stage.value, error="unreadable record")
         clock = RedisClock(claimed.now_ms)
-        tasks = [asyncio.create_task(self._advance(run, clock)) for run in claimed.runs]
-        self._under_way.update(tasks)
-        done = await asyncio.gather(*tasks)
-        return Served(len(tasks), done.count(False) + len(claimed.unreadable))
+        for run in claimed.runs:
+            self._begin(self._advance(run, clock))
+        if begun + len(claimed.unreadable) == slots:
+            self._woken[stage] = (
+                None  # there may be more: at the end of the row, so that each stage has its turn
+            )
+        return begun
 
-    async def _advance(self, run: RunView, clock: RedisClock) -> bool:
-        advance = Advance(self._desk, run, clock)
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def _advance(self, run: RunView, clock: RedisClock) -> None:
         try:
-            await self._carry(advance, run)
+            await self._carry(Advance(self._desk, run, clock), run)
         except (RedisError, OSError) as error:
             log.warning(
                 "run.left_to_lease", run_key=run.key, stage=run.stage.value, error=type(error).__name__
             )
-            return False
-        except Exception:  # a defect of ours must not take the other runs of this wake-up with it
+        except Exception:  # a defect of ours must not take the other runs of this process with it
             log.exception("run.advance_failed", run_key=run.key, stage=run.stage.value)
-            return False
         finally:
-            self._slots.give_back(1)
-            if (task := asyncio.current_task()) is not None:
-                self._under_way.discard(task)
-        return True
+            self._give_slot_back()
 
     async def _carry(self, advance: Advance, run: RunView) -> None:
         try:
@@ -123,9 +101,28 @@ class Engine:
             await advance.hand_back()
             log.info("run.handed_back", run_key=run.key, stage=run.stage.value)
 
+    def _give_slot_back(self) -> None:
+        self._free_slots += 1
+        if self._woken and not self._gathering and not self._draining:
+            self._gathering = True
+            self._begin(self._claim_soon())
+
+    async def _claim_soon(self) -> None:
+        await asyncio.sleep(GATHERING_SECONDS)
+        self._gathering = False
+        try:
+            await self._claim_woken()
+        except (RedisError, OSError) as error:  # the tick wakes the stage again
+            log.warning("claim.failed", profile=self._profile, error=type(error).__name__)
+
     def drain(self) -> None:
         """Claim nothing more."""
         self._draining = True
+
+    async def finish(self) -> None:
+        """Wait until nothing is under way."""
+        while self._under_way:
+            await asyncio.gather(*self._under_way)
 
     async def hand_back_all(self) -> None:
         """Interrupt what is under way; each run becomes due at once for another worker."""

@@ -42,10 +42,6 @@ class EventLoop:
         """The thread that the loop runs in."""
         return self._thread
 
-    def call(self, function: Callable[[T], None], argument: T) -> None:
-        """Call a function on the loop, soon, without waiting for it."""
-        self._loop.call_soon_threadsafe(function, argument)
-
     def stop(self) -> None:
         """Stop the loop after what it is doing; call it when no thread waits any more."""
         if self._thread.is_alive():

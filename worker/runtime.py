@@ -24,7 +24,7 @@ from threadrun.keys import Keys
 from threadrun.status import Stage
 from threadrun.tools import ToolRegistry
 from worker.desk import Desk, ServedTools
-from worker.engine import Engine, Served
+from worker.engine import Engine
 from worker.event_loop import EventLoop
 from worker.handlers import HandlerRuntime
 from worker.heartbeat import Heartbeat
@@ -37,7 +37,6 @@ from worker.own_consumer import OwnConsumer
 from worker.profiles import provider_for, rules_for
 from worker.providers.base import Provider
 from worker.redis_clients import async_redis_client, redis_client
-from worker.shares import ThreadShares
 from worker.store.runs import RunStore
 from worker.tick import Tick
 from worker.vigil import Vigil
@@ -89,7 +88,6 @@ class RunsRuntime:
         self._loop = EventLoop()
         self._outbox = Outbox(app)
         self._observer = Observer(engine.heartbeat_seconds, engine.dead_after_seconds)
-        self._shares = ThreadShares(threads)
         self._providers: dict[str, Provider] = {}
         self._engines: dict[str, Engine] = {}
         profiles = list(settings.require_profiles())
@@ -104,6 +102,8 @@ class RunsRuntime:
             tick_ms=engine.tick_ms,
             retention_seconds=engine.retention_seconds,
         )
+        self._ending = threading.Lock()
+        self._draining = False
         self._drain_timer = threading.Timer(engine.drain_seconds, self._hand_back)
         self._drain_timer.daemon = True
         self._vigil = Vigil(engine, self._loop, OwnConsumer(app, nodename, RUNS_QUEUE, threads))
@@ -135,41 +135,41 @@ class RunsRuntime:
                 retention_ms=settings.engine.retention_seconds * 1000,
                 max_output_total_bytes=settings.tools.max_output_total_bytes,
             )
-            self._engines[name] = Engine(desk, profile.max_requests, settings.engine.claim_limit)
+            self._engines[name] = Engine(desk, name, profile.max_requests, settings.engine.claim_limit)
         self._client = client
 
     def serve(self, stage: Stage, profile: str) -> Mapping[str, int]:
-        """Serve one wake-up in a pool thread, which only waits."""
+        """Serve one wake-up in a pool thread, which only waits for the claim."""
         engine = self._engines.get(profile)
         if engine is None:
             log.warning("wakeup.unknown_profile", profile=str(profile)[:64])
             return {"claimed": 0}
-        with self._shares.hold(profile) as free:
-            if free:
-                served = self._loop.run(engine.serve(stage, profile))
-            else:
-                self._loop.call(engine.note, stage)
-                served = Served()
-        return {"claimed": served.claimed, "failed": served.failed}
+        return {"claimed": self._loop.run(engine.serve(stage))}
 
     def drain(self) -> None:
         """Stop claiming; what is in hand is finished, and handed back when the drain time is over."""
-        self._vigil.drain()
-        self._tick.stop()
-        for engine in self._engines.values():
-            engine.drain()
-        self._drain_timer.start()
-        log.info("worker.draining", worker=self.identity.worker_id)
+        with self._ending:  # the signal's thread and the worker's end may both come here
+            if self._draining:
+                return
+            self._draining = True
+            for engine in self._engines.values():
+                engine.drain()
+            self._drain_timer.start()
+            self._vigil.drain()
+            self._tick.stop()
+            log.info("worker.draining", worker=self.identity.worker_id)
 
     def _hand_back(self) -> None:
         for engine in self._engines.values():
             self._loop.run(engine.hand_back_all())
 
     def stop(self) -> None:
-        """End, after the pool's threads have ended."""
+        """End, after the pool's threads have ended and what is in hand is finished or handed back."""
+        self.drain()
+        for engine in self._engines.values():
+            self._loop.run(engine.finish())
         self._drain_timer.cancel()
         self._vigil.stop()
-        self._tick.stop()
         self._heartbeat.stop()
         self._outbox.close(5)
         self._loop.run(self._close(), 5)

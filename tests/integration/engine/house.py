@@ -18,7 +18,7 @@ from threadrun.status import Stage
 from worker.backoff import Fixed
 from worker.decide.rules import Rules
 from worker.desk import Desk, ServedTools
-from worker.engine import Engine, Served
+from worker.engine import Engine
 from worker.observer import Observer
 from worker.outbox import Message, Outbox
 from worker.store.ledger import CallAddress
@@ -136,7 +136,7 @@ class House:
         return replace(desk, **parts)
 
     def engine(self, slots: int = 20, **parts: Any) -> Engine:
-        return Engine(self.desk(**parts), slots, 100)
+        return Engine(self.desk(**parts), PROFILE, slots, 100)
 
     def doom(self, *die_at: int) -> None:
         self.fate.die_at = die_at
@@ -162,8 +162,12 @@ class House:
 
     # Work.
 
-    async def serve(self, stage: Stage, engine: Engine | None = None) -> Served:
-        return await (engine or self.engine()).serve(stage, PROFILE)
+    async def serve(self, stage: Stage, engine: Engine | None = None) -> int:
+        """Serve a wake-up to the end of everything that it began; gives how many runs it claimed."""
+        engine = engine or self.engine()
+        claimed = await engine.serve(stage)
+        await engine.finish()
+        return claimed
 
     async def serve_due(self) -> bool:
         """Serve what is due once, as far as nobody dies."""

@@ -19,7 +19,7 @@ async def test_a_slow_finalize_keeps_its_claim_though_it_takes_longer_than_a_lea
         nonlocal stolen
         if when == "before":
             house.turn(9)
-            stolen += (await house.serve(Stage.FINALIZE, thief)).claimed
+            stolen += await house.serve(Stage.FINALIZE, thief)
 
     house.provider.hook = slowly
     await house.carry(most=60)
@@ -38,7 +38,7 @@ async def test_a_holder_whose_claim_lapsed_sends_nothing_more(new_house):
         if (operation, when) == ("create_thread", "after") and not served:
             house.turn(20)
             served.append(0)
-            served.append((await other.serve(Stage.CREATE, "default")).claimed)
+            served.append(await house.serve(Stage.CREATE, other))
 
     house.provider.hook = sleep_through_the_lease
     await house.serve(Stage.CREATE)
