@@ -72,9 +72,7 @@ class Engine:
         for run in claimed.runs:
             self._begin(self._advance(run, clock))
         if begun + len(claimed.unreadable) == slots:
-            self._woken[stage] = (
-                None  # there may be more: at the end of the row, so that each stage has its turn
-            )
+            self._woken[stage] = None  # there may be more; last in the row, so that each stage has its turn
         return begun
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
