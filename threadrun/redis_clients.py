@@ -48,6 +48,7 @@ class _SentinelPool(SentinelConnectionPool, BlockingConnectionPool):
     """Wait for a free connection as the other pools do; close the sentinels' connections with the pool."""
 
     def disconnect(self, inuse_connections: bool = True) -> None:
+        """Let connections go, all of them or those that rest."""
         if inuse_connections:
             super().disconnect()
             return
@@ -57,6 +58,7 @@ class _SentinelPool(SentinelConnectionPool, BlockingConnectionPool):
             connection.disconnect()
 
     def close(self) -> None:
+        """Close the pool's connections and the sentinels'."""
         super().close()
         for sentinel in self.sentinel_manager.sentinels:
             sentinel.close()
@@ -66,6 +68,7 @@ class _AsyncSentinelPool(AsyncSentinelPool, AsyncBlockingPool):
     """Wait for a free connection as the other pools do; close the sentinels' connections with the pool."""
 
     async def aclose(self) -> None:
+        """Close the pool's connections and the sentinels'."""
         await super().aclose()
         for sentinel in self.sentinel_manager.sentinels:
             await sentinel.aclose()

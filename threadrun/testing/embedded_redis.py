@@ -156,7 +156,7 @@ class EmbeddedRedis:
             else:
                 self._url = self._process.wait_until(self._announced_url, START_SECONDS)
             self._process.wait_until(self._answers, START_SECONDS)
-        except BaseException:
+        except BaseException:  # Ctrl-C while it starts leaves no server either
             self.stop()
             raise
 

@@ -86,7 +86,7 @@ class LocalStack:
         """Where the logs are; it is removed at the end."""
         try:
             self._open()
-        except BaseException:
+        except BaseException:  # Ctrl-C while it starts leaves no process either
             self._close(graceful=False)
             raise
         return self

