@@ -8,6 +8,7 @@
     ├── ThreadBusy                       strategy "reject" met an active run
     ├── RunNotFound                      no record under this run key
     ├── RunNotFinished                   asked of a run what only a finished one has
+    ├── RunsStillOpen                    asked to purge runs that are still being carried
     ├── WaitTimeout (TimeoutError)       the run was not final in time
     ├── StoreUnavailable                 Redis did not answer
     ├── RecordTooNew                     written by a newer threadrun
@@ -119,6 +120,18 @@ class RunNotFinished(ThreadrunError):
         self.run_key = run_key
         self.stage = stage
         super().__init__(f"Run {run_key!r} is in stage {stage!r}, not finished. Wait for it first.")
+
+
+class RunsStillOpen(ThreadrunError):
+    """Refuse to purge runs that are still being carried: nobody would cancel them at the provider any more."""
+
+    def __init__(self, run_keys: Sequence[str]) -> None:
+        self.run_keys = tuple(run_keys)
+        named = ", ".join(self.run_keys[:3]) + (", …" if len(self.run_keys) > 3 else "")
+        super().__init__(
+            f"Nothing was purged: {named} still open. Cancel first (`threadrun cancel`), wait for the end "
+            "(`threadrun wait`), and purge again."
+        )
 
 
 class WaitTimeout(ThreadrunError, TimeoutError):

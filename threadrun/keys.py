@@ -101,6 +101,10 @@ class Keys:
         """Name the ledger of a run."""
         return f"{self.prefix}run:{run_key}/calls"
 
+    def of_run(self, run_key: str) -> tuple[str, ...]:
+        """Name all keys of a run: the record, and what stands beside it."""
+        return self.run(run_key), self.events(run_key), self.calls(run_key)
+
     def agenda(self, stage: Stage | str, profile: str) -> str:
         """Name the agenda of a stage and profile."""
         return f"{self.prefix}agenda:{stage}:{profile}"

@@ -49,7 +49,7 @@ def test_every_documented_pattern_has_a_name_and_no_other_name_stands():
     mailbox = {"thread:{profile}:{thread_id}:active", "thread:{profile}:{thread_id}:waiting"}
     built = {*names(Keys()), *mailbox, "index:thread:{profile}:{thread_id}", "mq:…"}
     assert {doc.pattern for doc in KEY_DOCS} == built
-    public = {name for name in vars(Keys) if not name.startswith("_")} - {"prefix", "nothing"}
+    public = {name for name in vars(Keys) if not name.startswith("_")} - {"prefix", "nothing", "of_run"}
     assert len(public) == len(names(Keys())) + 2
 
 

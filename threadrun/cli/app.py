@@ -17,6 +17,7 @@ from threadrun.cli.exit_codes import ExitCode, epilog
 from threadrun.cli.health import health
 from threadrun.cli.invocation import GlobalOptions
 from threadrun.cli.list_runs import list_runs
+from threadrun.cli.purge import purge
 from threadrun.cli.registering import KeyPrefix, Output, RedisUrl, command
 from threadrun.cli.replay import replay
 from threadrun.cli.show import show
@@ -63,6 +64,7 @@ _COMMANDS: dict[str, Callable[..., ExitCode]] = {
     "events": events,
     "cancel": cancel,
     "replay": replay,
+    "purge": purge,
     "stats": stats,
     "doctor": doctor,
     "health": health,

@@ -11,7 +11,8 @@ class ExitCode(IntEnum):
     OK = 0
     """Done."""
     BAD = 1
-    """What was asked for is bad: a waited run did not complete, doctor found an error, a worker is not well."""
+    """What was asked for is bad: a waited run did not complete, doctor found an error, a worker is not well, a purge
+    left something."""
     USAGE = 2
     """The command line, a setting or the request is invalid; nothing was done."""
     NOT_FOUND = 3
@@ -21,7 +22,7 @@ class ExitCode(IntEnum):
     UNREACHABLE = 5
     """Redis did not answer."""
     CONFLICT = 6
-    """The run key stands for another request, or the thread is busy."""
+    """The run key stands for another request, the thread is busy, or a run to purge is still open."""
     TOO_NEW = 7
     """The record was written by a newer threadrun."""
     INTERRUPTED = 130
@@ -32,12 +33,12 @@ class ExitCode(IntEnum):
 
 MEANINGS = {
     ExitCode.OK: "done",
-    ExitCode.BAD: "a waited run did not complete, doctor found an error, a worker is not well",
+    ExitCode.BAD: "a waited run did not complete, doctor found an error, a worker is not well, a purge left something",
     ExitCode.USAGE: "the command line, a setting or the request is invalid; nothing was done",
     ExitCode.NOT_FOUND: "no such run or tool",
     ExitCode.TIMEOUT: "a waited run was not final in time; it goes on",
     ExitCode.UNREACHABLE: "Redis did not answer",
-    ExitCode.CONFLICT: "the run key stands for another request, or the thread is busy",
+    ExitCode.CONFLICT: "the run key stands for another request, the thread is busy, a run to purge is still open",
     ExitCode.TOO_NEW: "the record was written by a newer threadrun",
     ExitCode.INTERRUPTED: "interrupted by Ctrl-C; what was enqueued goes on",
     ExitCode.PIPE_CLOSED: "the reader of the output went away",

@@ -20,6 +20,7 @@ from threadrun.errors import (
     Problem,
     RecordTooNew,
     RunNotFound,
+    RunsStillOpen,
     SettingsInvalid,
     StoreUnavailable,
     ThreadBusy,
@@ -42,6 +43,7 @@ _CODES: dict[type[ThreadrunError], ExitCode] = {
     StoreUnavailable: ExitCode.UNREACHABLE,
     IdempotencyConflict: ExitCode.CONFLICT,
     ThreadBusy: ExitCode.CONFLICT,
+    RunsStillOpen: ExitCode.CONFLICT,
     RecordTooNew: ExitCode.TOO_NEW,
 }
 

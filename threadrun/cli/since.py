@@ -26,3 +26,18 @@ def parse_since(text: str, now: datetime) -> datetime:
     except (ValueError, OverflowError):
         example = "an age such as 90s, 15m, 2h or 3d, or a time such as 2026-01-31T08:00Z"
         raise InvalidRequest([Problem("--since", f"give {example}")]) from None
+
+
+def parse_age(text: str, option: str) -> timedelta:
+    """Read an age: `90s`, `15m`, `2h`, `30d`, `4w`.
+
+    Raises:
+        InvalidRequest: It is none.
+    """
+    age = _AGE.fullmatch(text.strip())
+    try:
+        if age:
+            return timedelta(seconds=float(age[1]) * _SECONDS[age[2]])
+    except OverflowError:
+        pass
+    raise InvalidRequest([Problem(option, "give an age such as 90s, 15m, 2h, 30d or 4w")])

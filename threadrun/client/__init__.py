@@ -2,6 +2,7 @@
 
 from threadrun.client.aio import AsyncRunClient, AsyncRunHandle
 from threadrun.client.enqueueing import RunOptions
+from threadrun.client.purging import Purged
 from threadrun.client.stats import AgendaStats, Stats, WorkerStats
 from threadrun.client.survey import Survey
 from threadrun.client.sync import RunClient, RunHandle
@@ -12,6 +13,7 @@ __all__ = [
     "AsyncRunClient",
     "AsyncRunHandle",
     "CallWait",
+    "Purged",
     "RunClient",
     "RunHandle",
     "RunOptions",

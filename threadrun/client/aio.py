@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self, Unpack
 
 from redis.asyncio import Redis
@@ -16,6 +16,7 @@ from threadrun.client.auditing import audit
 from threadrun.client.enqueueing import Enqueued, RunOptions
 from threadrun.client.operation import Operation, Pause, T, run_async
 from threadrun.client.operations import Operations, Refused
+from threadrun.client.purging import Purged, purge
 from threadrun.client.stats import Stats, stats
 from threadrun.client.survey import Survey, survey
 from threadrun.client.waiting import WaitsFor, waits_for
@@ -242,6 +243,34 @@ class AsyncRunClient:
             StoreUnavailable: Redis did not answer.
         """
         return await self._do(reading.cancel(self._operations.keys, run_key, self._operations.clock_key))
+
+    async def purge(
+        self,
+        *run_keys: str,
+        thread_id: str | None = None,
+        profile: str = "default",
+        older_than: timedelta | None = None,
+    ) -> Purged:
+        """Remove finished runs without a trace, and prove it by looking at every key of the deployment.
+
+        The record, its events and calls go, and every mention in indexes, stream, mailbox, waiting messages and
+        results. Usage counters stay: they hold no content and name no run. A purge that was interrupted is
+        repeated; it goes on where it was. It needs rights that a web app does not have (`config/redis.acl`).
+
+        Args:
+            run_keys: These runs.
+            thread_id: All runs of this thread, at `profile`.
+            profile: The profile that `thread_id` belongs to.
+            older_than: All runs that ended so long ago, by Redis's clock.
+
+        Raises:
+            InvalidRequest: Not exactly one of keys, thread and age is given, or it cannot be.
+            RunsStillOpen: One of the runs has not ended; nothing was purged.
+            StoreUnavailable: Redis did not answer; repeat the purge.
+        """
+        thread = None if thread_id is None else (profile, thread_id)
+        operations = self._operations
+        return await self._do(purge(operations.keys, run_keys, thread, older_than, operations.clock_key))
 
     async def tools(self) -> dict[str, dict[str, Any]]:
         """Read the catalogue of served tools: name to definition, queue and limits.

@@ -1,0 +1,124 @@
+"""Choose the runs of a purge: by key, by thread, by the time since their end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from threadrun.client.operation import Operation
+from threadrun.client.stats import OPEN_STAGES
+from threadrun.client.traces import doc_of
+from threadrun.keys import Keys
+from threadrun.status import Stage
+
+BATCH = 200
+"""How many runs are looked up, or removed, in one round trip."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Name a run to purge, and where it stands."""
+
+    run_key: str
+    stage: str | None
+    """None: its record has expired; indexes may still name it."""
+    profile: str
+    thread_id: str | None
+    finished_ms: int | None
+    in_agenda: bool
+    """A worker will look at it again; a finished run may still have its caller to be told."""
+
+    @property
+    def open(self) -> bool:
+        """Whether somebody still carries it."""
+        return self.stage not in {None, Stage.DONE} or (self.stage is not None and self.in_agenda)
+
+
+def choose(
+    keys: Keys, run_keys: Sequence[str], thread: tuple[str, str] | None, older_than: timedelta | None
+) -> Operation[list[Target]]:
+    """Look up the runs of a purge, each with where it stands."""
+    if older_than is not None:
+        return (yield from _ended_before(keys, older_than))
+    if thread is not None:
+        run_keys = yield from _of_thread(keys, thread)
+    return (yield from _looked_up(keys, dict.fromkeys(run_keys)))
+
+
+def _of_thread(keys: Keys, thread: tuple[str, str]) -> Operation[list[str]]:
+    index, mailbox = keys.index_thread(*thread), keys.thread(*thread)
+
+    def call(client: Any) -> Any:
+        pipe = client.pipeline(transaction=False)
+        pipe.zrange(index, 0, -1)
+        pipe.lrange(f"{mailbox}:waiting", 0, -1)
+        pipe.get(f"{mailbox}:active")
+        return pipe.execute()
+
+    indexed, waiting, active = yield call
+    return [*indexed, *waiting, *([active] if active else [])]
+
+
+def _ended_before(keys: Keys, older_than: timedelta) -> Operation[list[Target]]:
+    """Find them by their records, and by the indexes, which outlive a record that has expired."""
+    clock = yield lambda client: client.time()
+    until_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000 - older_than.total_seconds() * 1000
+    named: dict[str, None] = {}
+    cursor = -1
+    while cursor:
+        at = max(cursor, 0)
+        cursor, page = yield lambda client: client.scan(at, match=f"{keys.prefix}*", count=1000)  # noqa: B023 called before the next turn
+        for name in page:
+            doc, groups = doc_of(name.removeprefix(keys.prefix))
+            if "run_key" in groups:
+                named[groups["run_key"]] = None
+            elif doc.pattern.startswith("index:"):
+                members = yield lambda client: client.zrangebyscore(name, "-inf", until_ms)  # noqa: B023 called before the next turn
+                named.update(dict.fromkeys(members))
+    found = yield from _looked_up(keys, named)
+    return [one for one in found if _is_past(one, until_ms)]
+
+
+def _is_past(target: Target, until_ms: float) -> bool:
+    return not target.open and (target.finished_ms or 0) <= until_ms
+
+
+def _looked_up(keys: Keys, run_keys: Iterable[str]) -> Operation[list[Target]]:
+    found: list[Target] = []
+    for batch in batches(list(run_keys)):
+        rows = yield lambda client: _rows(client, keys, batch)  # noqa: B023 called before the next turn
+        places = [(run_key, row[1] or "default") for run_key, row in zip(batch, rows, strict=True)]
+        scores = yield lambda client: _scores(client, keys, places)  # noqa: B023 called before the next turn
+        for at, (stage, profile, thread_id, finished) in enumerate(rows):
+            mine = scores[at * len(OPEN_STAGES) : (at + 1) * len(OPEN_STAGES)]
+            in_agenda = any(score is not None for score in mine)
+            found.append(
+                Target(
+                    batch[at], stage, profile or "default", thread_id, int(finished or 0) or None, in_agenda
+                )
+            )
+    return found
+
+
+def _scores(client: Any, keys: Keys, places: Sequence[tuple[str, str]]) -> Any:
+    pipe = client.pipeline(transaction=False)
+    for run_key, profile in places:
+        for stage in OPEN_STAGES:
+            pipe.zscore(keys.agenda(stage, profile), run_key)
+    return pipe.execute()
+
+
+def _rows(client: Any, keys: Keys, run_keys: Sequence[str]) -> Any:
+    pipe = client.pipeline(transaction=False)
+    for run_key in run_keys:
+        pipe.hmget(keys.run(run_key), "stage", "profile", "thread_id", "finished_ms")
+    return pipe.execute()
+
+
+def batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Cut into parts of one round trip each."""
+    return (items[at : at + BATCH] for at in range(0, len(items), BATCH))
