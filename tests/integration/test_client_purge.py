@@ -298,7 +298,7 @@ async def test_a_run_enqueued_anew_under_a_purged_key_is_not_touched(client, sto
 
     # Between the script of the run and the search for what is left.
     def scan(*args, **options):
-        if not asked:
+        if "match" in options and not asked:
             asked.append(client.enqueue("asst", thread_id="thread_1", messages="new", idempotency_key="a"))
         return type(backend.sync).scan(backend.sync, *args, **options)
 

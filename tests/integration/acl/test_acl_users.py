@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import re
-<<<<<<< HEAD:tests/integration/acl/test_acl_users.py
 from collections.abc import Awaitable, Callable
-=======
-import shutil
-import socket
-import subprocess
-import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
->>>>>>> 375aaae (Purge finished runs without a trace, and prove it by looking at every key):tests/integration/test_acl.py
 from contextlib import closing
 from typing import Any
 
 import pytest
 from redis.exceptions import NoPermissionError, ResponseError
 
-from tests.integration.acl.guarded import FILE, ROOT, Guarded, password
+from tests.integration.acl.guarded import Guarded, password
 from tests.integration.carrying import (
     claim_call,
     claim_one,
@@ -260,152 +251,3 @@ def test_the_worker_cannot_leave_its_prefix_or_govern_the_server(
 ) -> None:
     with guarded.redis("worker") as redis, pytest.raises(NoPermissionError):
         redis.execute_command(*command)
-
-
-def granted(user: str) -> set[str]:
-    (line,) = [line for line in FILE.read_text().splitlines() if line.startswith(f"user threadrun_{user} ")]
-    return {word.removeprefix("+") for word in line.split() if word.startswith("+")}
-
-<<<<<<< HEAD:tests/integration/acl/test_acl_users.py
-    assert len(called) > 15
-    assert called - granted == set()
-=======
-
-def called(scripts: Iterable[Path]) -> set[str]:
-    texts = [path.read_text() for path in scripts]
-    return {name.lower() for text in texts for name in re.findall(r"redis\.p?call\('(\w+)'", text)}
-
-
-def test_every_command_of_every_script_is_granted_to_who_runs_it() -> None:
-    scripts = {path for path in ROOT.glob("*/**/lua/*.lua") if ".venv" not in path.parts}
-    purging = {path for path in scripts if path.stem in {"purge", "forget"}}
-
-    assert len(called(scripts)) > 15
-    assert called(scripts - purging) - granted("worker") == set()
-    assert called(purging) - granted("operator") == set()
-
-
-def test_an_operator_may_use_the_whole_command_line_and_purge(
-    guarded: Guarded, web: RunClient, capsys: pytest.CaptureFixture[str]
-) -> None:
-    clock_ms = now_ms(guarded)
-    key = as_worker(guarded, lambda store: whole_life(web, store, clock_ms))
-    web.replay(key, idempotency_key="again")
-    with guarded.redis("worker") as redis:
-        redis.rpush("threadrun:mq:runs", "{}")
-        redis.sadd("threadrun:mq:_kombu.binding.runs", "runs")
-        redis.hset("threadrun:mq:unacked", "tag", "[]")
-        redis.set("threadrun:mq:celery-task-meta-1", f'{{"status": "SUCCESS", "result": "{key}"}}')
-    url = guarded.url_of("operator")
-    lines = (
-        ["show", "again"], ["list"], ["stats"], ["events", "again"], ["tools", "list"], ["cancel", "again"],
-        ["enqueue", "asst", "-m", "hi", "--thread", "thread_2"], ["purge", "--run", key],
-        ["purge", "--thread", "thread_new"], ["purge", "--older-than", "30d"],
-    )  # fmt: skip
-
-    codes = [threadrun([*line, "--redis-url", url]) for line in lines]
-
-    assert codes == [0, 0, 0, 0, 0, 0, 0, 0, 3, 0], capsys.readouterr().err
-    assert guarded.denied() == []
-
-
-@pytest.mark.parametrize("user", ["web", "worker", "readonly"])
-def test_nobody_else_may_purge(guarded: Guarded, web: RunClient, user: str) -> None:
-    clock_ms = now_ms(guarded)
-    key = as_worker(guarded, lambda store: whole_life(web, store, clock_ms))
-
-    with guarded.redis(user) as redis, pytest.raises(StoreUnavailable, match="NoPermissionError"):
-        RunClient(redis).purge(key)
-    assert web.get(key).final
-
-
-HANDLERS = """
-import os, signal
-from threadrun import tool
-
-@tool
-def add(a: int, b: int) -> int:
-    return a + b
-
-@tool
-def crash() -> str:
-    os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
-LOGIN = ("operator", "a-long-password")
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def seen_in_flower(stack: LocalStack, task: str) -> bool:
-    url = f"http://127.0.0.1:{stack.env['THREADRUN_FLOWER__PORT']}/api/tasks"
-    try:
-        return task in httpx.get(url, auth=LOGIN, timeout=5).text
-    except httpx.HTTPError:
-        return False
-
-
-@pytest.fixture
-def stack(guarded: Guarded, tmp_path: Path) -> Iterator[LocalStack]:
-    """Workers of both kinds, with the workers' user at the guarded server."""
-    (tmp_path / "acl_handlers.py").write_text(HANDLERS)
-    env = {
-        "THREADRUN_REDIS_URL": guarded.url_of("worker"),
-        "THREADRUN_FLOWER__USER": LOGIN[0],
-        "THREADRUN_FLOWER__PASSWORD": LOGIN[1],
-        "THREADRUN_FLOWER__PORT": str(free_port()),
-    }
-    with LocalStack(["acl_handlers"], checkout=ROOT, paths=[tmp_path], env=env) as stack:
-        # In the checkout, where Flower's configuration is.
-        flower = GuardedProcess(
-            procfile_command(ROOT, "flower", ""), log=tmp_path / "flower.log", env=stack.env, cwd=ROOT
-        )
-        flower.wait_until(lambda: seen_in_flower(stack, "") or None, 30)
-        yield stack
-        flower.close()
-
-
-@pytest.mark.parametrize("server", list(programs())[:1], indirect=True)
-def test_real_workers_carry_the_web_apps_runs(stack: LocalStack, guarded: Guarded, web: RunClient) -> None:
-    """For so long that Celery's own housekeeping has come round too, and with everything that it does for us."""
-    began = time.monotonic()
-    long = web.enqueue("asst_demo", messages="think 6\nsay done", thread_id=None)
-    text = 'call add {"a": 1, "b": 2} and crash\nsay $1'
-    texts = [web.enqueue("asst_demo", messages=text, tools=["add", "crash"]).wait(30).output_text]
-    celery = Celery(broker=celery_url(RedisAddress.parse(guarded.url_of("worker"))), set_as_current=False)
-    celery.conf.update(
-        result_backend=celery.conf.broker_url,
-        broker_transport_options={"global_keyprefix": "threadrun:mq:"},
-        result_backend_transport_options={"global_keyprefix": "threadrun:mq:"},
-    )
-    request = {"assistant_id": "asst_demo", "messages": "say by name", "idempotency_key": "by-name"}
-    assert celery.send_task("runs.enqueue", [request], queue="runs").get(timeout=20) == "by-name"
-    texts.append(web.wait("by-name", 30).output_text)
-    cancelled = web.enqueue("asst_demo", messages="think 60\nsay never")
-    cancelled.cancel()
-    outcomes = [cancelled.wait(30).outcome, long.wait(30).outcome]
-    doctor = threadrun(["doctor", "--redis-url", guarded.url_of("worker")])
-    celery.close()
-    until(lambda: seen_in_flower(stack, "tools.execute"))
-
-    assert texts == ["3", "by name"]
-    assert outcomes == [Outcome.CANCELLED, Outcome.COMPLETED]
-    assert time.monotonic() - began > 5
-    assert doctor == 0
-    assert stack.stop("runs") == 0
-    assert stack.stop("tools") == 0
-    # A worker asks for appendfsync, and is content if it may not.
-    assert set(guarded.denied()) == {"threadrun_worker command config|get"}
-
-
-def until(reached: Callable[[], bool]) -> None:
-    give_up_at = time.monotonic() + 20
-    while not reached():
-        assert time.monotonic() < give_up_at
-        time.sleep(0.05)
->>>>>>> 375aaae (Purge finished runs without a trace, and prove it by looking at every key):tests/integration/test_acl.py
