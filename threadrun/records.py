@@ -33,6 +33,16 @@ class ProviderAnswer:
     error: dict[str, str | None] | None = None
     """`{message, type, param, code}` of the error body, whatever form the server gave it."""
 
+    @property
+    def successful(self) -> bool:
+        """Tell whether the status code said so (2xx)."""
+        return self.http_status is not None and 200 <= self.http_status < 300
+
+    @property
+    def error_message(self) -> str | None:
+        """The provider's text of the error, wherever its body had it (`error.message`, `detail`, …)."""
+        return self.error["message"] if self.error else None
+
     def dump(self) -> str:
         """Write as JSON."""
         shown = {
