@@ -33,6 +33,9 @@ log = structlog.get_logger("threadrun.tool")
 SETTLE_PAUSE_SECONDS = 0.5
 """How long to wait before settling is tried again while Redis does not answer."""
 
+SETTLE_GRACE_SECONDS = 8.0
+"""How long after a claim's deadline settling is still tried: shortly before Celery kills the child."""
+
 _RETRIED = frozenset({ToolResultKind.EXCEPTION, ToolResultKind.TIMEOUT})
 
 
@@ -47,6 +50,16 @@ class CallRow:
     run_id: str
     thread_id: str
     metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What a child holds of the call that it runs."""
+
+    claim: CallClaim
+    token: str
+    clock: RedisClock
+    """Started at the claim: its deadline is on Redis's clock."""
 
 
 class HandlerRuntime:
@@ -85,8 +98,9 @@ class HandlerRuntime:
                 # reports no failure.
                 self._lost_child.settle_if_gone(at)
             return claim.verdict
-        result = self._run(at, tool, row, claim)
-        return self._conclude(at, tool, row, claim, token, result)
+        clock = RedisClock(claim.now_ms)
+        result = self._run(at, tool, row, claim, clock)
+        return self._conclude(at, tool, row, _Held(claim, token, clock), result)
 
     def _read(self, at: CallAddress) -> CallRow | None:
         names = [
@@ -115,8 +129,9 @@ class HandlerRuntime:
             log.info("tool.claimed", run_key=at.run_key, run_id=row.run_id, **event.data)
         return claim
 
-    def _run(self, at: CallAddress, tool: Tool, row: CallRow, claim: CallClaim) -> ToolResult:
-        clock = RedisClock(claim.now_ms)
+    def _run(
+        self, at: CallAddress, tool: Tool, row: CallRow, claim: CallClaim, clock: RedisClock
+    ) -> ToolResult:
         bound = log.bind(run_key=at.run_key, run_id=row.run_id, thread_id=row.thread_id, tool=tool.name)
         context = ToolContext(
             run_key=at.run_key,
@@ -141,9 +156,7 @@ class HandlerRuntime:
             raise StoreUnavailable(type(error).__name__) from error
         return bool(wish) or stage != "tools"
 
-    def _conclude(
-        self, at: CallAddress, tool: Tool, row: CallRow, claim: CallClaim, token: str, result: ToolResult
-    ) -> str:
+    def _conclude(self, at: CallAddress, tool: Tool, row: CallRow, held: _Held, result: ToolResult) -> str:
         if result.error and result.kind in {ToolResultKind.EXCEPTION, ToolResultKind.UNSERIALISABLE}:
             log.error(
                 "tool.failed",
@@ -152,13 +165,15 @@ class HandlerRuntime:
                 reference=result.reference,
                 traceback=result.error,
             )
-        if result.kind in _RETRIED and claim.attempt <= tool.retries:
-            return self._reopen(at, tool, claim, token, result)
-        data = {**_place(at), "tool": tool.name, "kind": result.kind.value, "attempt": claim.attempt}
+        if result.kind in _RETRIED and held.claim.attempt <= tool.retries:
+            return self._reopen(at, tool, held, result)
+        data = {**_place(at), "tool": tool.name, "kind": result.kind.value, "attempt": held.claim.attempt}
         settled = CallResult(result.output, result.kind.value, result.error or "")
         verdict, left = self._until_redis_answers(
-            claim,
-            lambda: self._ledger.settle(at, token, settled, event_body(Event("tool.settled", data)), token),
+            held,
+            lambda: self._ledger.settle(
+                at, held.token, settled, event_body(Event("tool.settled", data)), held.token
+            ),
         )
         name = "tool.settled" if verdict == "settled" else "tool.settled_late"
         log.info(name, run_key=at.run_key, run_id=row.run_id, verdict=verdict, **data)
@@ -166,25 +181,25 @@ class HandlerRuntime:
             log.info("run.outputs_ready", run_key=at.run_key, run_id=row.run_id, round=at.round)
         return str(verdict)
 
-    def _reopen(self, at: CallAddress, tool: Tool, claim: CallClaim, token: str, result: ToolResult) -> str:
-        delay_ms = 1000 * 2 ** min(claim.attempt - 1, 6)
-        data = {**_place(at), "tool": tool.name, "reason": result.kind.value, "attempt": claim.attempt}
+    def _reopen(self, at: CallAddress, tool: Tool, held: _Held, result: ToolResult) -> str:
+        delay_ms = 1000 * 2 ** min(held.claim.attempt - 1, 6)
+        data = {**_place(at), "tool": tool.name, "reason": result.kind.value, "attempt": held.claim.attempt}
         body = event_body(Event("tool.reopened", data))
-        done = self._until_redis_answers(claim, lambda: self._ledger.reopen(at, token, delay_ms, body))
+        done = self._until_redis_answers(held, lambda: self._ledger.reopen(at, held.token, delay_ms, body))
         if not done:
             log.info("tool.settled_late", run_key=at.run_key, verdict="late", **data)
             return "late"
         log.info("tool.reopened", run_key=at.run_key, delay_ms=delay_ms, **data)
         return "reopened"
 
-    def _until_redis_answers(self, claim: CallClaim, write: Any) -> Any:
+    def _until_redis_answers(self, held: _Held, write: Any) -> Any:
         """Repeat a write until Redis answers, or until nobody would wait for it any more."""
-        give_up_at = time.monotonic() + max(0.0, (claim.deadline_ms - claim.now_ms) / 1000)
+        give_up_at_ms = held.claim.deadline_ms + SETTLE_GRACE_SECONDS * 1000
         while True:
             try:
                 return write()
             except (RedisError, OSError):
-                if time.monotonic() >= give_up_at:
+                if held.clock.now_ms() >= give_up_at_ms:
                     raise
                 time.sleep(SETTLE_PAUSE_SECONDS)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -36,12 +37,15 @@ class LostChild:
         self._worker_id = worker_id
         self._ledger = Ledger(keys, Scripts(redis))
 
-    def settle(self, at: CallAddress, *, timed_out: bool) -> str:
-        """Report a killed child's call: as timed out, to be run again if idempotent, or as unknown."""
+    def settle(self, at: CallAddress, pid: int, *, timed_out: bool) -> str:
+        """Report a killed child's call: as timed out, to be run again if idempotent, or as unknown.
+
+        A message can come twice: the child that was killed need not be the one that claimed the call.
+        """
         give_up_at = time.monotonic() + TRY_FOR_SECONDS
         while True:
             try:
-                return self._settle(at, timed_out)
+                return self._settle(at, pid, timed_out)
             except (RedisError, OSError):
                 if time.monotonic() >= give_up_at:
                     return "left"
@@ -53,15 +57,16 @@ class LostChild:
         worker, pid = self._redis.hmget(self._keys.calls(at.run_key), names)
         if worker != self._worker_id or not pid or _lives(int(pid)):
             return "not_ours"
-        return self.settle(at, timed_out=False)
+        return self.settle(at, int(pid), timed_out=False)
 
-    def _settle(self, at: CallAddress, timed_out: bool) -> str:
-        names = [row_field(at.round, at.index, name) for name in ROW_FIELDS]
-        values: Any = self._redis.hmget(self._keys.calls(at.run_key), names)
+    def _settle(self, at: CallAddress, pid: int, timed_out: bool) -> str:
+        names = [row_field(at.round, at.index, name) for name in (*ROW_FIELDS, "pid")]
+        *values, claimant_pid = self._row(at, names)
         if values[0] is None:
             return "unknown"
         call = call_view(at.index, values)
-        if call.state is not CallState.CLAIMED or call.worker != self._worker_id:
+        ours = call.worker == self._worker_id and claimant_pid == str(pid)
+        if call.state is not CallState.CLAIMED or not ours:
             return "not_ours"
         if not timed_out and call.idempotent and call.attempts < Rules().max_call_attempts:
             return self._reopen(at, call)
@@ -76,6 +81,10 @@ class LostChild:
         if verdict == "settled" and not left:
             log.info("run.outputs_ready", run_key=at.run_key, round=at.round)
         return verdict
+
+    def _row(self, at: CallAddress, names: Sequence[str]) -> Sequence[str | None]:
+        values: Any = self._redis.hmget(self._keys.calls(at.run_key), list(names))
+        return list(values)
 
     def _reopen(self, at: CallAddress, call: CallView) -> str:
         data = {"round": at.round, "index": at.index, "reason": "child_killed", "attempt": call.attempts}

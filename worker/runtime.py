@@ -75,6 +75,15 @@ class Identity:
             "version": threadrun_version(),
         }
 
+    def shown(self) -> dict[str, object]:
+        """Describe it for the log."""
+        return {
+            "worker": self.worker_id,
+            "kind": self.kind,
+            "queues": sorted(self.queues),
+            "version": threadrun_version(),
+        }
+
 
 class RunsRuntime:
     """Carry runs: loop, tick, heartbeat, outbox, and an engine for each profile."""
@@ -116,7 +125,7 @@ class RunsRuntime:
         self._heartbeat.start()
         self._tick.start()
         self._vigil.start()
-        log.info("worker.started", worker=self.identity.worker_id, profiles=sorted(self._engines))
+        log.info("worker.started", **self.identity.shown(), profiles=sorted(self._engines))
 
     async def _build_engines(self) -> None:
         settings = self._settings
@@ -214,7 +223,11 @@ class ToolsRuntime:
         """Begin to beat."""
         self._heartbeat.start()
         self._liveness.start()
-        log.info("worker.started", worker=self.identity.worker_id)
+        log.info("worker.started", **self.identity.shown(), tools=list(self._registry.names()))
+
+    def drain(self) -> None:
+        """Say that no more calls are taken; Celery lets those begun end."""
+        log.info("worker.draining", worker=self.identity.worker_id)
 
     def stop(self) -> None:
         """End, after the handlers have ended."""

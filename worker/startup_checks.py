@@ -39,6 +39,30 @@ def check_pool(pool_class: type, queues: Collection[str] = (_RUNS_QUEUE,)) -> li
     return []
 
 
+def check_queue_names(queues: Collection[str], tools_queues: Collection[str]) -> list[Finding]:
+    """Look at a worker's queues: a mistyped one would be declared, and then wait for messages for ever.
+
+    Args:
+        queues: What the worker consumes.
+        tools_queues: The queues of tool calls that the settings name.
+    """
+    known = ", ".join([_RUNS_QUEUE, *tools_queues])
+    first = next(iter(tools_queues), "tools")
+    if unknown := sorted(set(queues) - {_RUNS_QUEUE, *tools_queues}):
+        text = (
+            f"nothing is ever sent to the queue {', '.join(unknown)}; served are {known}. Correct this worker's "
+            "-Q, or add the queue to THREADRUN_TOOLS__QUEUES of every worker."
+        )
+        return [error("queue.unknown", text)]
+    if _RUNS_QUEUE in queues and len(queues) > 1:
+        text = (
+            f"this worker consumes {', '.join(sorted(queues))}, but one that carries runs cannot run handlers. "
+            f"Start one with `-P threads -Q {_RUNS_QUEUE}`, and another with `-P prefork -Q {first}`."
+        )
+        return [error("queue.mixed", text)]
+    return []
+
+
 def check_rooms(root: Path | None = None, names: Collection[str] = ("config", "tasks")) -> list[Finding]:
     """Look where `config` and `tasks` come from: other installed packages like to bear these names.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 from celery import bootsteps, signals
-from celery.exceptions import Terminated, TimeLimitExceeded, WorkerLostError, WorkerShutdown
+from celery.exceptions import WorkerShutdown
 
 from config.celery_settings import RUNS_QUEUE
 from config.settings import Settings
@@ -22,8 +22,7 @@ from worker.liveness import LivenessFile, LivenessThread
 from worker.process import process
 from worker.redis_clients import redis_client
 from worker.runtime import RunsRuntime, ToolsRuntime
-from worker.startup_checks import check_pool, check_rooms
-from worker.store.ledger import CallAddress
+from worker.startup_checks import check_pool, check_queue_names, check_rooms
 
 log = structlog.get_logger("threadrun.worker")
 
@@ -83,12 +82,15 @@ class ToolsStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no
             settings, worker.hostname, registry, list(worker.app.amqp.queues.consume_from)
         )
         signals.worker_process_init.connect(_ignore_stop_signals, weak=False)
-        signals.task_failure.connect(_child_lost, weak=False)
+        signals.worker_shutting_down.connect(self._drain, weak=False)
         signals.worker_shutdown.connect(self._stop, weak=False)
 
     def start(self, worker: Any) -> None:
         """Begin to vouch."""
         process.tools.start()
+
+    def _drain(self, **_: Any) -> None:
+        process.tools.drain()
 
     def _stop(self, **_: Any) -> None:
         process.tools.stop()
@@ -109,7 +111,8 @@ def check_start(worker: Any, settings: Settings) -> None:
         WorkerShutdown: This worker cannot work here; the log says what to do.
     """
     queues = worker.app.amqp.queues.consume_from
-    findings = [*check_rooms(), *check_pool(worker.pool_cls, queues), *_settings_findings(settings, queues)]
+    findings = [*check_rooms(), *check_queue_names(queues, settings.tools.queues)]
+    findings += [*check_pool(worker.pool_cls, queues), *_settings_findings(settings, queues)]
     findings += _redis_findings(settings, "runs" if RUNS_QUEUE in queues else "tools")
     for finding in findings:
         level = log.error if finding.severity is Severity.ERROR else log.warning
@@ -165,19 +168,3 @@ def check_queues(registry: ToolRegistry, consumed: Any) -> None:
 def _ignore_stop_signals(**_: Any) -> None:
     """Let the parent drain: a SIGTERM to the whole group must not kill a handler."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-
-
-_KILLED = (TimeLimitExceeded, WorkerLostError, Terminated)
-
-
-def _child_lost(sender: Any = None, exception: Any = None, args: Any = None, **_: Any) -> None:
-    """Fires in the parent when a child was killed, and in a child whose Redis did not answer: that one lives."""
-    if getattr(sender, "name", "") != "tools.execute" or not isinstance(exception, _KILLED):
-        return
-    if not isinstance(args, list | tuple) or len(args) != 3:
-        return
-    at = CallAddress(str(args[0]), int(args[1]), int(args[2]))
-    timed_out = isinstance(exception, TimeLimitExceeded)
-    settle = process.tools.lost_child.settle
-    # A thread, because the parent's main loop must not wait for Redis.
-    threading.Thread(target=settle, args=(at,), kwargs={"timed_out": timed_out}, daemon=True).start()

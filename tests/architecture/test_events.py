@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 ROOMS = ("threadrun", "config", "worker", "tasks")
 DOTTED = re.compile(r"[a-z_]+\.[a-z_]+")
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
-CHECKS = {"redis", "pool", "rooms", "settings"}
+CHECKS = {"redis", "pool", "queue", "rooms", "settings"}
 """Start-up findings are logged under the names of their checks; their text carries the remedy."""
 
 

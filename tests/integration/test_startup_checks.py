@@ -14,7 +14,7 @@ from redis import Redis
 from tests.integration.redis_server import redis_server
 from threadrun.health import Finding, Severity, check_redis
 from threadrun.redis_clients import connect
-from worker.startup_checks import check_pool, check_rooms
+from worker.startup_checks import check_pool, check_queue_names, check_rooms
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +172,23 @@ def test_handlers_without_processes_have_no_time_limit():
     (finding,) = check_pool(get_implementation("threads"), {"tools", "gpu"})
     assert checks([finding]) == {"pool.no_time_limits": Severity.WARNING}
     assert "gpu, tools" in finding.message
+
+
+@pytest.mark.parametrize("queues", [{"runs"}, {"tools"}, {"tools", "gpu"}])
+def test_a_worker_may_consume_the_queues_that_are_served(queues):
+    assert check_queue_names(queues, ("tools", "gpu")) == []
+
+
+def test_a_mistyped_queue_is_refused_with_those_that_are_served():
+    (finding,) = check_queue_names({"run"}, ("tools", "gpu"))
+    assert checks([finding]) == {"queue.unknown": Severity.ERROR}
+    assert "the queue run; served are runs, tools, gpu" in finding.message
+    assert "THREADRUN_TOOLS__QUEUES" in finding.message
+
+
+def test_runs_and_handlers_in_one_worker_are_refused():
+    (finding,) = check_queue_names({"runs", "tools"}, ("tools",))
+    assert checks([finding]) == {"queue.mixed": Severity.ERROR}
 
 
 def test_our_own_rooms_are_found():

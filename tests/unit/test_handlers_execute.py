@@ -320,6 +320,7 @@ def test_a_settle_is_repeated_until_redis_answers_and_the_handler_is_not(house, 
 
 def test_a_settle_that_redis_never_takes_ends_with_the_claim(house, runtime, monkeypatch):
     monkeypatch.setattr("worker.handlers.SETTLE_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("worker.handlers.SETTLE_GRACE_SECONDS", 0)
     at = house.call("who", until_seconds=0.3)
 
     def failing(*_args: Any) -> Any:
@@ -330,6 +331,23 @@ def test_a_settle_that_redis_never_takes_ends_with_the_claim(house, runtime, mon
         runtime.execute(at)
 
     assert house.row(at).state is CallState.CLAIMED  # the engine judges it by its deadline
+
+
+def test_what_a_handler_took_is_not_waited_for_again_when_redis_is_away(house, runtime, monkeypatch):
+    """The claim's deadline counts from the claim, not from the moment at which the handler ended."""
+    at = house.call("slow", until_seconds=600)  # its handler is interrupted after 0.2 s
+
+    def failing(*_args: Any) -> Any:
+        raise RedisConnectionError("gone")
+
+    begun = time.monotonic()
+    monkeypatch.setattr("worker.handlers.SETTLE_GRACE_SECONDS", 0)
+    monkeypatch.setattr("worker.handlers.SETTLE_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(runtime._ledger, "settle", failing)
+    with pytest.raises(RedisConnectionError):
+        runtime.execute(at)
+
+    assert time.monotonic() - begun < 0.35
 
 
 def test_an_output_that_comes_after_the_run_moved_on_is_logged_as_late_and_changes_nothing(house, runtime):
