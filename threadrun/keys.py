@@ -57,7 +57,7 @@ KEY_DOCS = (
            "run keys by creation (ms), by status or outcome; `none` before the first status"),
     KeyDoc("index:thread:{profile}:{thread_id}", "sorted set", "90 days after the last run", "scripts", "client",
            "run keys of a thread by creation (ms)"),
-    KeyDoc("stream", "stream", "capped at about 10,000", "scripts", "client",
+    KeyDoc("stream", "stream", "capped at about 10,000", "scripts", "your own (XREAD)",
            "«run K has event N», for those who follow"),
     KeyDoc("profiles", "sorted set", "trimmed after a day unseen", "workers", "client, tick",
            "profiles that workers serve, by last sight (ms)"),

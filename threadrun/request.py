@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from threadrun.errors import InvalidRequest, Problem
 from threadrun.models import ResponseFormatInput, ToolChoiceInput, TruncationStrategyInput
@@ -82,21 +90,21 @@ class RunRequest(BaseModel):
     """Tool definitions as on the wire; none: the assistant's own."""
     metadata: dict[str, str] = Field(default_factory=dict)
     """At most 15 pairs of strings, 64 and 512 characters long; the sixteenth pair is ours."""
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2, strict=True)] | None = None
     """0 to 2."""
-    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1, strict=True)] | None = None
     """0 to 1."""
     reasoning_effort: str | None = Field(default=None, max_length=64)
     """none, minimal, low, medium, high, xhigh or max, as the model knows them."""
-    max_prompt_tokens: Annotated[int, Field(ge=256)] | None = None
+    max_prompt_tokens: Annotated[int, Field(ge=256, strict=True)] | None = None
     """At least 256."""
-    max_completion_tokens: Annotated[int, Field(ge=256)] | None = None
+    max_completion_tokens: Annotated[int, Field(ge=256, strict=True)] | None = None
     """At least 256."""
     truncation_strategy: TruncationStrategyInput | None = None
     """`{"type": "auto"}` or `{"type": "last_messages", "last_messages": n}`."""
     tool_choice: ToolChoiceInput | None = None
     """none, auto, required, or the wire's object naming one tool, of a type known here or not."""
-    parallel_tool_calls: bool | None = None
+    parallel_tool_calls: StrictBool | None = None
     """Whether the model may ask for several tools at once."""
     response_format: ResponseFormatInput | None = None
     """auto, or the wire's object of type text, json_object or json_schema."""
@@ -107,7 +115,7 @@ class RunRequest(BaseModel):
 
     profile: str = Field(default="default", pattern=r"^[a-z0-9_-]{1,64}$")
     """Ours: which configured provider carries the run."""
-    deadline_seconds: float = Field(default=600.0, gt=0, le=7 * 86_400)
+    deadline_seconds: float = Field(default=600.0, gt=0, le=7 * 86_400, strict=True)
     """Ours: after so many seconds from enqueue the run is cancelled with outcome `timed_out`."""
     thread_strategy: Literal["enqueue", "reject"] = "enqueue"
     """Ours: what to do when the thread has an active run: wait for it, or refuse."""

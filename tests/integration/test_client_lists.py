@@ -165,6 +165,7 @@ async def test_a_filter_that_cannot_work_is_refused(twin, filters, path):
     with pytest.raises(InvalidRequest) as caught:
         await twin.list(**filters)
     assert [problem.path for problem in caught.value.problems] == [path]
+    assert str(caught.value).endswith("Correct it and ask again.")
 
 
 async def test_a_list_cannot_go_on_after_a_run_that_is_not_in_it(twin):

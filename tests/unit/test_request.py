@@ -143,6 +143,23 @@ def test_values_as_deep_as_allowed_pass_and_deeper_ones_are_refused_even_without
     assert [problem.message for problem in problems] == [f"is nested more than {MAX_DEPTH} deep"]
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"temperature": "0.5"}, {"temperature": True}, {"top_p": "1"}, {"parallel_tool_calls": "yes"},
+        {"parallel_tool_calls": 1}, {"max_prompt_tokens": "300"}, {"max_completion_tokens": 300.0},
+        {"deadline_seconds": "60"}, {"deadline_seconds": True},
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_a_value_of_another_type_is_refused_however_it_could_be_read(given):
+    assert paths(**given) == [*given]
+
+
+def test_a_whole_number_is_a_number():
+    assert (parse(temperature=1).temperature, parse(deadline_seconds=60).deadline_seconds) == (1, 60)
+
+
 def test_all_problems_are_told_at_once_without_the_values():
     with pytest.raises(InvalidRequest) as caught:
         parse(temperature="hot-secret", top_p=7, model="", on_done={"task": ""})

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import threading
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from threadrun.errors import ToolDefinitionError
 from threadrun.testing.tool_calls import call_tool
@@ -116,6 +116,7 @@ def test_everything_that_is_wrong_is_named_at_once():
         {"retries": True},
         {"max_output_bytes": 255},
         {"queue": "a b"},
+        {"queue": "runs"},
         {"name": ""},
         {"name": "x" * 65},
         {"name": "naïve"},
@@ -218,3 +219,39 @@ def test_an_annotation_that_is_no_type_of_a_value_is_refused():
     count.__annotations__ = {"number": ClassVar[int]}
     with pytest.raises(ToolDefinitionError, match=r"parameter number: typing\.ClassVar"):
         tool(count)
+
+
+def with_default(annotation: Any, default: Any) -> Any:
+    def odd(value): ...
+
+    odd.__annotations__ = {"value": annotation}
+    odd.__defaults__ = (default,)
+    return tool(name="odd")(odd)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "default"),
+    [
+        (int, None), (int, "5"), (bool, 1), (Literal["c", "f"], "k"), (Annotated[int, Field(ge=3)], 1),
+        (int, Field(2, ge=3)), (str, 3), (list[int], "ab"),
+    ],
+)  # fmt: skip
+def test_a_default_that_is_no_value_of_its_type_is_refused(annotation, default):
+    with pytest.raises(ToolDefinitionError, match=r"parameter value: its default .* does not fit"):
+        with_default(annotation, default)
+
+
+def test_a_default_of_none_is_told_how_to_be_allowed():
+    with pytest.raises(ToolDefinitionError, match=r"allow it with `\| None`"):
+        with_default(str, None)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "default"),
+    [
+        (int | None, None), (float, 1), (tuple[int, ...], (1, 2)), (Annotated[int, Field(ge=3)], 3),
+        (list[int], Field(default_factory=list)), (int, Field(ge=3)), (Literal["c", "f"], "c"), (Any, object()),
+    ],
+)  # fmt: skip
+def test_a_default_that_fits_is_taken(annotation, default):
+    assert with_default(annotation, default).tool.name == "odd"

@@ -13,8 +13,9 @@ from threadrun.cli.exit_codes import ExitCode
 from threadrun.cli.invocation import Invocation
 from threadrun.cli.parameters import finite
 from threadrun.cli.screen import ago
+from threadrun.client.reading import misasked
 from threadrun.client.stats import ALIVE_SECONDS
-from threadrun.errors import InvalidRequest, Problem, StoreUnavailable
+from threadrun.errors import Problem, StoreUnavailable
 from threadrun.health.liveness import MAX_AGE_SECONDS, VARIABLE, check_liveness
 
 
@@ -73,7 +74,7 @@ def health(
 def _not_alive(kind: Kind, file: str | None, max_age: float) -> str | None:
     template = file or os.environ.get(VARIABLE)
     if not template:
-        raise InvalidRequest([Problem("--file", f"give the liveness file, or set {VARIABLE}")])
+        raise misasked(Problem("--file", f"give the liveness file, or set {VARIABLE}"))
     findings = check_liveness(template, kind, max_age)
     return " ".join(finding.message for finding in findings) or None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+from threadrun.client.reading import misasked
 from threadrun.errors import InvalidRequest, Problem
 
 _AGE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(s|m|h|d|w)")
@@ -25,7 +26,7 @@ def parse_since(text: str, now: datetime) -> datetime:
         return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         example = "an age such as 90s, 15m, 2h or 3d, or a time such as 2026-01-31T08:00Z"
-        raise InvalidRequest([Problem("--since", f"give {example}")]) from None
+        raise misasked(Problem("--since", f"give {example}")) from None
 
 
 def parse_age(text: str, option: str) -> timedelta:

@@ -28,6 +28,11 @@ SUMMARY_FIELDS = (
 )  # fmt: skip
 
 
+def misasked(*problems: Problem) -> InvalidRequest:
+    """Refuse a question; unlike an enqueue it would have stored nothing anyway."""
+    return InvalidRequest(problems, "Correct it and ask again.")
+
+
 def checked(run_key: str) -> str:
     """Refuse a run key that cannot exist, before it becomes part of a Redis key.
 
@@ -35,7 +40,7 @@ def checked(run_key: str) -> str:
         InvalidRequest: The key has characters or a length that no run key has.
     """
     if not isinstance(run_key, str) or not RUN_KEY_PATTERN.fullmatch(run_key):
-        raise InvalidRequest([Problem("run_key", "1 to 128 characters of A-Z a-z 0-9 . _ : - are allowed")])
+        raise misasked(Problem("run_key", "1 to 128 characters of A-Z a-z 0-9 . _ : - are allowed"))
     return run_key
 
 
@@ -92,7 +97,7 @@ def events(keys: Keys, run_key: str, after: int) -> Operation[tuple[list[Transit
     """
     checked(run_key)
     if not isinstance(after, int) or after < 0:
-        raise InvalidRequest([Problem("after", "0, or the seq of the last event seen")])
+        raise misasked(Problem("after", "0, or the seq of the last event seen"))
 
     def call(client: Any) -> Any:
         pipe = client.pipeline(transaction=True)
@@ -141,7 +146,7 @@ def list_runs(
     index = _index(keys, status, thread_id, profile)
     since_ms = _since_ms(since)
     if not 1 <= limit <= 1000:
-        raise InvalidRequest([Problem("limit", "1 to 1000")])
+        raise misasked(Problem("limit", "1 to 1000"))
     start = 0
     if after is not None:
         rank = yield lambda client: client.zrevrank(index, checked(after))
@@ -168,7 +173,7 @@ def list_runs(
 def _index(keys: Keys, status: str | None, thread_id: str | None, profile: str) -> str:
     known = {*RunStatus, *Outcome, "none"}
     if status is not None and status not in known:
-        raise InvalidRequest([Problem("status", f"one of {', '.join(sorted(known))}")])
+        raise misasked(Problem("status", f"one of {', '.join(sorted(known))}"))
     if thread_id is not None:
         return keys.index_thread(profile, thread_id)
     return keys.index_runs() if status is None else keys.index_status(status)
@@ -178,7 +183,7 @@ def _since_ms(since: datetime | None) -> float | None:
     if since is None:
         return None
     if since.tzinfo is None:
-        raise InvalidRequest([Problem("since", "give a time with its zone, such as datetime.now(UTC)")])
+        raise misasked(Problem("since", "give a time with its zone, such as datetime.now(UTC)"))
     return since.timestamp() * 1000
 
 

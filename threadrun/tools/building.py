@@ -11,7 +11,7 @@ from threadrun.tools.definition import Tool
 from threadrun.tools.docstrings import read_docstring
 from threadrun.tools.options import ToolOptions, name_problems
 from threadrun.tools.origin import Origin
-from threadrun.tools.schema import build_model, build_schema, schema_problems
+from threadrun.tools.schema import build_model, build_schema, default_problems, schema_problems
 from threadrun.tools.signature import read_signature
 
 
@@ -42,6 +42,7 @@ def build_tool(
     except Exception as error:  # whatever a foreign type raises; tried alone, the unfit parameters show
         problems += schema_problems(signature.parameters) or [f"its arguments have no JSON schema: {error}"]
         raise _refusal(name, problems) from None
+    problems += default_problems(signature.parameters)
     if problems:
         raise _refusal(name, problems)
     return Tool(

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from threadrun.tools.output import DEFAULT_MAX_OUTPUT_BYTES, MIN_MAX_OUTPUT_BYTES
 
+RUNS_QUEUE = "runs"
+"""The queue of the engine's wake-ups, where no handler can run."""
+
 NAME_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """Which names the wire accepts (OpenAI's published FunctionObject schema)."""
 
@@ -48,6 +51,7 @@ class ToolOptions:
                 isinstance(self.queue, str) and QUEUE_PATTERN.fullmatch(self.queue) is not None,
                 f"queue={self.queue!r}: give 1 to 64 of the characters A-Z a-z 0-9 . _ -",
             ),
+            (self.queue != RUNS_QUEUE, f"queue={self.queue!r}: it is the engine's own; give another name"),
             (
                 _is_count(self.max_output_bytes, MIN_MAX_OUTPUT_BYTES),
                 f"max_output_bytes={self.max_output_bytes!r}: give {MIN_MAX_OUTPUT_BYTES} or more, whole",

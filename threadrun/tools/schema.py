@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 
 from threadrun.tools.signature import HandlerParameter
@@ -27,7 +28,7 @@ class _QuietJsonSchema(GenerateJsonSchema):
     ignored_warning_kinds = _NO_WARNINGS
 
 
-def build_model(parameters: Sequence[HandlerParameter]) -> type[BaseModel]:
+def build_model(parameters: Sequence[HandlerParameter], *, validate_default: bool = False) -> type[BaseModel]:
     """Build the model that validates a call's arguments.
 
     Its fields are numbered (`p0`, `p1`, …) and known outside by the parameters' names, so that a parameter
@@ -36,7 +37,7 @@ def build_model(parameters: Sequence[HandlerParameter]) -> type[BaseModel]:
     Raises:
         Exception: whatever pydantic or a type of the user's raises for an annotation that it cannot build.
     """
-    config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    config = ConfigDict(extra="forbid", allow_inf_nan=False, validate_default=validate_default)
     fields = {f"p{index}": _field(parameter) for index, parameter in enumerate(parameters)}
     model: type[BaseModel] = create_model("Arguments", __config__=config, **fields)
     if list(model.model_fields) != list(fields):
@@ -79,6 +80,31 @@ def schema_problems(parameters: Sequence[HandlerParameter]) -> list[str]:
         except Exception as error:  # whatever a foreign type raises, it is unfit
             problems.append(_unfit(parameter, error))
     return problems
+
+
+def default_problems(parameters: Sequence[HandlerParameter]) -> list[str]:
+    """Find the parameters whose defaults are no values of their types; nothing else ever checks a default."""
+    problems: list[str] = []
+    for parameter in parameters:
+        if parameter.default is inspect.Parameter.empty or _is_made_later(parameter.default):
+            continue
+        try:
+            build_model([parameter], validate_default=True).model_validate({}, strict=True)
+        except ValidationError as error:
+            problems += _unfit_default(parameter, error)
+    return problems
+
+
+def _is_made_later(default: Any) -> bool:
+    return isinstance(default, FieldInfo) and default.default_factory is not None
+
+
+def _unfit_default(parameter: HandlerParameter, error: ValidationError) -> Iterator[str]:
+    default = parameter.default.default if isinstance(parameter.default, FieldInfo) else parameter.default
+    remedy = "allow it with `| None`" if default is None else "correct the default or the annotation"
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    if first["type"] != "missing":
+        yield f"parameter {parameter.name}: its default {default!r} does not fit ({first['msg']}): {remedy}"
 
 
 def _field(parameter: HandlerParameter) -> Any:
