@@ -10,6 +10,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from tests.unit.call_in_tools import WORKER, Ledgerful
 from threadrun.tools import ToolContext, ToolRegistry, tool
 from worker.handlers import HandlerRuntime
+from worker.store.ledger import CallAddress
 
 
 @pytest.fixture
