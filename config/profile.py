@@ -107,6 +107,8 @@ class Profile(BaseModel):
     """Sent as `OpenAI-Project`."""
     query: Annotated[dict[str, str], BeforeValidator(_query)] = Field(default_factory=dict)
     """Query parameters of every request: `api-version=2025-05-01`, or a JSON object of strings."""
+    metadata_echoed: bool = True
+    """Whether the server gives a run's metadata back. If not, a create whose outcome is unknown is never sent twice."""
     max_requests: int = Field(default=20, ge=1, le=200)
     """How many requests of one worker process may be under way, and so how many connections it holds."""
     request_deadline_seconds: Seconds = 15.0

@@ -65,6 +65,7 @@ LOGGED_EVENTS: Final = {
     "message.not_sent": "the broker did not take a message; it will be sent again",
     "wakeup.unknown_profile": "a wake-up named a profile that this worker does not have",
     "claim.failed": "Redis did not answer a claim that waited for a free slot; the next wake-up claims",
+    "profile.metadata_not_echoed": "the server keeps runs' metadata to itself; set the profile's METADATA_ECHOED=false",
     "tick.failed": "Redis did not answer the tick (said once)",
     "tick.resumed": "it answers again",
     "heartbeat.missed": "Redis did not take a heartbeat (said once)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 from threadrun.models import Run
 from threadrun.request import RUN_KEY_METADATA
@@ -29,29 +30,50 @@ async def search(provider: Provider, run: RunView, before_request: BeforeRequest
             return reply
         page = reply.value
         runs += page.data
-        if (found := candidates(runs, run)) or not page.has_more or not page.data:
-            return Yes(found, reply.answer)
+        if (found := by_key(runs, run.key)) or not page.has_more or not page.data:
+            return Yes(found or without_key(runs, run), reply.answer)
         after = page.last_id or page.data[-1].id
-    return Yes(candidates(runs, run), reply.answer)
+    return Yes(without_key(runs, run), reply.answer)
 
 
-def candidates(runs: Sequence[Run], run: RunView) -> tuple[Run, ...]:
-    """Pick the runs that may be ours.
+async def newest(provider: Provider, run: RunView, before_request: BeforeRequest) -> Reply[str]:
+    """Read the id of the thread's newest run; empty if it has none.
 
-    The run key in the metadata is proof. Only where a server gives no metadata back at all does a run of our
-    assistant count, made since our intent; more than one cannot be told apart.
+    Raises:
+        ClaimLost: Somebody else holds the run by now.
     """
-    for one in runs:
-        if (one.metadata or {}).get(RUN_KEY_METADATA) == run.key:
-            return (one,)
-    if run.progress.intent is None or any(one.metadata for one in runs):
+    await before_request()
+    reply = await provider.list_runs(run.thread_id or "")
+    if not isinstance(reply, Yes):
+        return reply
+    return Yes(reply.value.data[0].id if reply.value.data else "", reply.answer)
+
+
+def carries_key(one: Run, run_key: str) -> bool:
+    """Tell whether a run's metadata carries a run key."""
+    return (one.metadata or {}).get(RUN_KEY_METADATA) == run_key
+
+
+def by_key(runs: Sequence[Run], run_key: str) -> tuple[Run, ...]:
+    """Pick the newest run that carries our run key: that is proof."""
+    return next(((one,) for one in runs if carries_key(one, run_key)), ())
+
+
+def without_key(runs: Sequence[Run], run: RunView) -> tuple[Run, ...]:
+    """Pick the runs that may be ours although no metadata comes back; more than one cannot be told apart.
+
+    A thread that was made for this run holds no other's. On any other thread, and only where the server is known
+    to keep metadata to itself, a run of our assistant counts that is newer than the newest one before our intent:
+    by the order of the list, for the provider's clock says nothing about ours.
+    """
+    if any(one.metadata for one in runs):
         return ()
-    # Wide enough for clocks that disagree by minutes: a wrong guess here would be worse than none.
-    since_seconds = run.progress.intent.sent_ms / 1000 - 300
-    return tuple(
-        one
-        for one in runs
-        if one.assistant_id == run.assistant_id
-        and one.created_at is not None
-        and one.created_at >= since_seconds
-    )
+    if run.own_thread:
+        return tuple(runs)
+    before = run.progress.newest_before
+    if run.metadata_echoed or before is None or run.progress.intent is None:
+        return ()
+    newer = tuple(takewhile(lambda one: one.id != before, runs))
+    if before and len(newer) == len(runs):  # it is not in the list: nothing says what is newer
+        return ()
+    return tuple(one for one in newer if one.assistant_id == run.assistant_id)

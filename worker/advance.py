@@ -116,7 +116,8 @@ class Advance:
         if run.stage is Stage.WAITING:
             run = replace(run, my_turn=await store.holds_thread(run))
         if run.stage is Stage.CREATE:
-            run = replace(run, search_first=self._desk.observer.was_disturbed())
+            disturbed, echoed = self._desk.observer.was_disturbed(), self._desk.metadata_echoed
+            run = replace(run, search_first=disturbed, metadata_echoed=echoed)
         if run.stage in _WITH_CALLS and run.round:
             run = with_calls(run, await self._judged(await store.calls(run)))
         self._run = run
@@ -150,6 +151,7 @@ class Advance:
         value = getattr(getattr(seen, "reply", None), "value", None)
         if isinstance(value, Run):
             self._shown = value
+            self._desk.echo.saw(self._run.key, value)
 
     async def _before_request(self) -> None:
         """See that the claim outlives the next request."""

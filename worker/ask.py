@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import assert_never
 
 from threadrun.models import Run, RunStep
-from worker.adoption import search
+from worker.adoption import newest, search
 from worker.decide.decision import Question
-from worker.decide.seen import RunSeen, RunsSearched, Seen, StepsSeen
+from worker.decide.seen import NewestSeen, RunSeen, RunsSearched, Seen, StepsSeen
 from worker.desk import Desk
 from worker.lease import BeforeRequest
 from worker.providers.base import Reply, Yes
@@ -30,6 +30,8 @@ async def ask(desk: Desk, run: RunView, question: Question, before_request: Befo
             return RunSeen(reply, await desk.tools.get(wanted) if wanted else {})
         case Question.SEARCH:
             return RunsSearched(await search(desk.provider, run, before_request))
+        case Question.NEWEST:
+            return NewestSeen(await newest(desk.provider, run, before_request))
         case Question.STEPS:
             return StepsSeen(await _all_steps(desk, run, before_request))
         case Question.RECORD:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from threadrun.keys import Keys
 from worker.decide.rules import Rules
 from worker.decide.seen import ToolSpec
+from worker.echo import Echo
 from worker.observer import Observer
 from worker.outbox import Outbox
 from worker.providers.base import Provider
@@ -55,3 +56,9 @@ class Desk:
     outbox: Outbox
     retention_ms: int
     max_output_total_bytes: int
+    echo: Echo = field(default_factory=Echo)
+
+    @property
+    def metadata_echoed(self) -> bool:
+        """Tell whether metadata comes back, as configured and as seen."""
+        return self.provider.capabilities.metadata_echoed and not self.echo.missing

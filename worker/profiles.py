@@ -7,7 +7,7 @@ from config.sections import EngineSettings
 from worker.backoff import Fixed, Gentle, PollPolicy
 from worker.decide.rules import Rules
 from worker.providers import AssistantsProvider, ProfileConnection
-from worker.providers.base import Provider
+from worker.providers.base import Capabilities, Provider
 
 
 def provider_for(name: str, profile: Profile) -> Provider:
@@ -24,7 +24,8 @@ def provider_for(name: str, profile: Profile) -> Provider:
             request_deadline_seconds=profile.request_deadline_seconds,
             max_connections=profile.max_requests,
             max_reply_bytes=profile.max_reply_bytes,
-        )
+        ),
+        capabilities=Capabilities(metadata_echoed=profile.metadata_echoed),
     )
 
 

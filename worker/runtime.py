@@ -24,6 +24,7 @@ from threadrun.keys import Keys
 from threadrun.status import Stage
 from threadrun.tools import ToolRegistry
 from worker.desk import Desk, ServedTools
+from worker.echo import Echo
 from worker.engine import Engine
 from worker.event_loop import EventLoop
 from worker.handlers import HandlerRuntime
@@ -143,6 +144,7 @@ class RunsRuntime:
                 outbox=self._outbox,
                 retention_ms=settings.engine.retention_seconds * 1000,
                 max_output_total_bytes=settings.tools.max_output_total_bytes,
+                echo=Echo(name),
             )
             self._engines[name] = Engine(desk, name, profile.max_requests, settings.engine.claim_limit)
         self._client = client

@@ -45,6 +45,8 @@ class Progress:
     """Searches for a run whose creation is unknown."""
     attempts: int = 0
     """POSTs of the create call."""
+    newest_before: str | None = None
+    """Where metadata does not come back: the thread's newest run before the create; empty: it had none."""
     created_seen_ms: int = 0
     """When we first saw the run exist; ages and expiry count from here."""
     expires_ms: int = 0
@@ -153,6 +155,10 @@ class RunView:
     """The function tools this run may call, joined by commas; `*`: any that is served."""
     tells: bool = False
     """The caller named a task to send when the record is final."""
+    own_thread: bool = False
+    """The thread is made for this run alone; the caller named none."""
+    metadata_echoed: bool = True
+    """In stage create: the provider gives metadata back, so a run without our key is not ours."""
     search_first: bool = False
     """Redis may have lost its last second, so a create looks for its run before it posts one."""
     my_turn: bool = True
@@ -169,7 +175,7 @@ class RunView:
 
 RECORD_FIELDS = (
     "profile", "stage", "version", "news", "created_ms", "deadline_ms", "assistant_id", "thread_id", "run_id",
-    "status", "cancel_ms", "round", "open", "total_calls", "tool_names", "tells", "progress",
+    "status", "cancel_ms", "round", "open", "total_calls", "tool_names", "tells", "own_thread", "progress",
 )  # fmt: skip
 """The record fields that a claim reads, in the order of `run_view`."""
 
@@ -196,6 +202,7 @@ def run_view(run_key: str, claim: int, row: Sequence[str | None]) -> RunView:
         total_calls=int(raw["total_calls"] or 0),
         tool_names=raw["tool_names"] or "*",
         tells=raw["tells"] == "1",
+        own_thread=raw["own_thread"] == "1",
         progress=Progress.load(raw["progress"]),
     )
 

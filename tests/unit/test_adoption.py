@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.unit.decide.views import NOW, a_run, intent, no, unknown, yes
 from threadrun.models import Page, Run
 from threadrun.status import Stage
-from worker.adoption import candidates, search
+from worker.adoption import by_key, newest, search, without_key
 from worker.providers.base import Refusal, Yes
 from worker.view import Effect, Progress
 
 SENT = intent(Effect.CREATE_RUN)
 OURS = a_run(Stage.CREATE, Progress(intent=SENT))
+SILENT = a_run(Stage.CREATE, Progress(intent=SENT, newest_before="old"), metadata_echoed=False)
+"""Where the server keeps metadata to itself, and `old` was the thread's newest run before the create."""
 
 
 def run(run_id: str, key: str | None = None, **more: Any) -> Run:
@@ -23,7 +27,7 @@ def run(run_id: str, key: str | None = None, **more: Any) -> Run:
 
 
 def ids(*runs: Run, of: Any = OURS) -> list[str]:
-    return [found.id for found in candidates(runs, of)]
+    return [found.id for found in by_key(runs, of.key) or without_key(runs, of)]
 
 
 def test_our_key_in_the_metadata_is_proof():
@@ -32,21 +36,48 @@ def test_our_key_in_the_metadata_is_proof():
 
 def test_where_metadata_comes_back_a_run_without_our_key_is_not_ours():
     assert ids(run("a", "other"), run("b")) == []
+    assert ids(run("a")) == []
 
 
-def test_where_no_metadata_comes_back_the_single_run_of_our_assistant_since_the_intent_is_ours():
-    long_before = SENT.sent_ms / 1000 - 301
-    others = (run("b", assistant_id="asst_2"), run("c", created_at=long_before), run("d", created_at=None))
+def test_where_none_comes_back_the_single_newer_run_of_our_assistant_is_ours():
+    others = (run("b", assistant_id="asst_2"), run("old"), run("older"))
 
-    assert ids(run("a"), *others) == ["a"]
+    assert ids(run("a"), *others, of=SILENT) == ["a"]
+
+
+@pytest.mark.parametrize("created_at", [None, 0, SENT.sent_ms / 1000 - 10**9, SENT.sent_ms / 1000 + 10**9])
+def test_which_run_is_newer_is_told_by_the_order_of_the_list_and_by_no_clock(created_at):
+    assert ids(run("a", created_at=created_at), run("old", created_at=created_at), of=SILENT) == ["a"]
 
 
 def test_two_such_runs_cannot_be_told_apart():
-    assert ids(run("a"), run("b")) == ["a", "b"]
+    assert ids(run("a"), run("b"), run("old"), of=SILENT) == ["a", "b"]
+
+
+def test_on_a_thread_that_had_no_run_every_run_is_newer():
+    first = a_run(Stage.CREATE, Progress(intent=SENT, newest_before=""), metadata_echoed=False)
+
+    assert ids(run("a"), of=first) == ["a"]
+
+
+def test_where_the_newest_before_is_unknown_or_gone_nothing_is_taken_over():
+    assert ids(run("a"), run("b", assistant_id="asst_2"), of=SILENT) == []
+    unasked = a_run(Stage.CREATE, Progress(intent=SENT), metadata_echoed=False)
+    assert ids(run("a"), of=unasked) == []
+
+
+def test_a_list_that_shows_metadata_after_all_leaves_only_the_key_to_count():
+    others = run("b", metadata={"made_by": "another program"})
+
+    assert ids(run("a"), others, run("old"), of=SILENT) == []
+
+
+def test_the_run_on_a_thread_made_for_ours_is_ours_whatever_the_server_tells():
+    assert ids(run("a"), of=a_run(Stage.CREATE, Progress(intent=SENT), own_thread=True)) == ["a"]
 
 
 def test_without_an_intent_only_the_key_counts():
-    careful = a_run(Stage.CREATE, search_first=True)
+    careful = a_run(Stage.CREATE, Progress(newest_before=""), search_first=True, metadata_echoed=False)
 
     assert ids(run("a"), of=careful) == []
     assert ids(run("a", "k1"), of=careful) == ["a"]
@@ -108,3 +139,12 @@ async def test_a_page_that_cannot_be_read_is_the_answer():
         reply, _ = await searched(page(run("a", "x"), has_more=True), failed)
         assert reply is failed
     assert SENT.not_after_ms < NOW
+
+
+async def test_the_newest_run_is_the_first_of_the_list():
+    async def asked(*replies: Any) -> Any:
+        return await newest(Listing(*replies), OURS, _nothing_to_renew)  # type: ignore[arg-type]
+
+    assert (await asked(page(run("b"), run("a"), has_more=True))).value == "b"
+    assert (await asked(page())).value == ""
+    assert await asked(failed := unknown()) is failed

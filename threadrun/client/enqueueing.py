@@ -132,7 +132,7 @@ def enqueue_script(keys: Keys, prepared: Prepared) -> tuple[list[str], list[Any]
     fields = [
         "schema", SCHEMA, "assistant_id", request.assistant_id,
         "tool_names", "*" if request.tools is None else ",".join(names) or "-",
-        "tells", int(request.on_done is not None),
+        "tells", int(request.on_done is not None), "own_thread", int(thread is None),
         "request", request.model_dump_json(exclude_none=True),
     ]  # fmt: skip
     if thread is not None:

@@ -2,6 +2,7 @@
 
 A create-thread-and-run call is not used: its run could not be found again. When the outcome of a create is
 unknown, the thread's runs are searched for the one that carries our run key before anything is posted again.
+Where metadata does not come back, the search proves nothing, and nothing is posted again.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from worker.decide.decision import Ask, Changes, Decision, Event, Move, Post, Qu
 from worker.decide.ending import due_ending, end
 from worker.decide.observe import observed
 from worker.decide.rules import Rules
-from worker.decide.seen import CreateAnswered, Look, RunSeen, RunsSearched, Seen, ThreadAnswered
+from worker.decide.seen import CreateAnswered, Look, NewestSeen, RunSeen, RunsSearched, Seen, ThreadAnswered
 from worker.decide.trouble import look_later
 from worker.providers.base import No, Refusal, Reply, Unknown, Yes
 from worker.view import Effect, RunView
@@ -32,6 +33,8 @@ def create(run: RunView, seen: Seen, now: int, rules: Rules) -> Decision:
             return _create_answered(run, reply, now, rules)
         case RunsSearched(reply):
             return _searched(run, reply, now, rules)
+        case NewestSeen(reply=newest):
+            return _newest_seen(run, newest, rules)
         case _:
             return Rest(0)
 
@@ -49,7 +52,25 @@ def _look(run: RunView, now: int) -> Decision:
         return end(run, Changes(run.progress), ending[1], now)
     if (run.search_first or _held_by_thread(run)) and run.thread_id is not None:
         return Ask(Question.SEARCH)
-    return _post(run, Changes(run.progress), has_thread=run.thread_id is not None)
+    return _begin(run, Changes(run.progress))
+
+
+def _begin(run: RunView, changes: Changes) -> Ask | Post:
+    """Post what comes next; where metadata does not come back, first note which run is the newest."""
+    if run.thread_id is None or run.own_thread or run.metadata_echoed:
+        return _post(run, changes, has_thread=run.thread_id is not None)
+    return Ask(Question.NEWEST)
+
+
+def _newest_seen(run: RunView, reply: Reply[str], rules: Rules) -> Decision:
+    match reply:
+        case Yes(value=newest, answer=answer):
+            progress = replace(run.progress, errors=0, held="", newest_before=newest)
+            return _post(run, Changes(progress, answer=answer), has_thread=True)
+        case No(refusal=Refusal.NOT_FOUND):  # the create will say why
+            return _post(run, Changes(run.progress), has_thread=True)
+        case No() | Unknown():
+            return look_later(run, reply, rules)
 
 
 def _post(run: RunView, changes: Changes, *, has_thread: bool) -> Post:
@@ -168,7 +189,9 @@ def _not_found(run: RunView, answer: ProviderAnswer, now: int, rules: Rules) -> 
         if looks < len(rules.adoption_looks_ms):
             progress = replace(progress, looks=looks)
             return Move(Stage.CREATE, rules.adoption_looks_ms[looks], Changes(progress, answer=answer))
+        if not run.metadata_echoed:  # it may be there, or come late: a second one could not be told from it
+            return end(run, Changes(progress, answer=answer), Outcome.LOST, now)
     changes = Changes(replace(progress, intent=None), answer=answer)
     if ending := due_ending(run, now):
         return end(run, changes, ending[1], now)
-    return _post(run, changes, has_thread=True)
+    return _begin(run, changes)

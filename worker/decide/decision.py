@@ -21,6 +21,8 @@ class Question(StrEnum):
     """Read the run."""
     SEARCH = "search"
     """Search the thread's runs for ours."""
+    NEWEST = "newest"
+    """Read which run of the thread is the newest, before ours is created where metadata does not come back."""
     STEPS = "steps"
     """Read the run's steps, to see whether the outputs arrived."""
     RECORD = "record"

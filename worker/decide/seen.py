@@ -56,6 +56,14 @@ class RunsSearched:
 
 
 @dataclass(frozen=True, slots=True)
+class NewestSeen:
+    """The provider answered which run of the thread is the newest."""
+
+    reply: Reply[str]
+    """Its id; empty: the thread has none."""
+
+
+@dataclass(frozen=True, slots=True)
 class StepsSeen:
     """The provider answered to a read of the run's steps."""
 
@@ -96,6 +104,7 @@ Seen: TypeAlias = (
     | CreateAnswered
     | RunSeen
     | RunsSearched
+    | NewestSeen
     | StepsSeen
     | OutputsAnswered
     | CancelAnswered

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.unit.decide.views import (
@@ -23,7 +25,7 @@ from tests.unit.decide.views import (
 from threadrun.models import Run
 from threadrun.status import Outcome, Stage
 from worker.decide.decision import Ask, Post, Question, Rest, ThreadMove
-from worker.decide.seen import CreateAnswered, RunsSearched, ThreadAnswered
+from worker.decide.seen import CreateAnswered, NewestSeen, RunsSearched, ThreadAnswered
 from worker.providers.base import Refusal, Reply
 from worker.view import Effect, Intent, Progress, RunView
 
@@ -317,3 +319,45 @@ def test_every_wait_in_create_ends_at_the_deadline():
 def test_the_answer_is_kept_for_the_record():
     assert moved(created(yes(shown("queued")))).changes.answer is ANSWER
     assert not isinstance(created(unknown()), Post)
+
+
+# Where metadata does not come back.
+
+SILENT = {"metadata_echoed": False}
+
+
+def test_before_a_post_the_thread_s_newest_run_is_noted_because_only_the_order_will_tell_ours():
+    asked = decide(a_run(Stage.CREATE, **SILENT))
+    assert asked == Ask(Question.NEWEST)
+
+    sent = posted(decide(a_run(Stage.CREATE, **SILENT), NewestSeen(yes("run_0"))))
+    assert (sent.effect, sent.changes.progress.newest_before) == (Effect.CREATE_RUN, "run_0")
+
+
+def test_a_thread_made_for_the_run_has_no_newest_run_to_note():
+    assert posted(decide(a_run(Stage.CREATE, own_thread=True, **SILENT))).effect is Effect.CREATE_RUN
+    assert posted(decide(a_run(Stage.CREATE, thread_id=None, **SILENT))).effect is Effect.CREATE_THREAD
+
+
+def test_a_missing_thread_is_left_to_the_create_to_be_told():
+    sent = posted(decide(a_run(Stage.CREATE, **SILENT), NewestSeen(no(Refusal.NOT_FOUND))))
+    assert (sent.effect, sent.changes.progress.newest_before) == (Effect.CREATE_RUN, None)
+
+
+def test_nothing_is_posted_while_the_newest_run_cannot_be_read():
+    move = moved(decide(a_run(Stage.CREATE, **SILENT), NewestSeen(unknown())))
+    assert (move.stage, move.changes.progress.errors) == (Stage.CREATE, 1)
+
+
+def test_a_create_of_unknown_outcome_that_cannot_be_found_is_lost_and_never_posted_again():
+    run = a_run(Stage.CREATE, Progress(intent=intent(Effect.CREATE_RUN), newest_before=""), **SILENT)
+    delays = []
+    for _ in range(3):
+        move = moved(decide(run, RunsSearched(yes(()))))
+        delays.append(move.delay_ms)
+        run = replace(run, progress=move.changes.progress)
+
+    last = moved(decide(run, RunsSearched(yes(()))))
+
+    assert delays == [2_000, 4_000, 8_000]
+    assert (last.stage, last.changes.progress.ending) == (Stage.FINALIZE, Outcome.LOST)

@@ -18,6 +18,7 @@ from worker.decide.seen import (
     CreateAnswered,
     Gathered,
     Look,
+    NewestSeen,
     OutputsAnswered,
     RunSeen,
     RunsSearched,
@@ -293,6 +294,8 @@ class World:
                 return RunsSearched(self._read(fault, self._listed))
             case Question.STEPS:
                 return StepsSeen(self._read(fault, lambda: self.provider.steps(self.now)))
+            case Question.NEWEST:
+                return NewestSeen(self._read(fault, lambda: "run_0"))
             case Question.RECORD:
                 return Gathered((), run_usage=True, any_usage=True)
 
