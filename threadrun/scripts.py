@@ -21,15 +21,21 @@ def script_text(name: str, package: str = PRELUDE_PACKAGE, clock_key: str | None
         clock_key: For tests with a turned clock: a key holding the time in milliseconds, read in place of
             Redis's clock.
     """
-    prelude = _read(PRELUDE_PACKAGE, "prelude")
-    if clock_key is not None:
-        turned = f"return tonumber(redis.call('GET', '{clock_key}'))"
-        if prelude.count(_REDIS_CLOCK) != 1:
-            raise RuntimeError(
-                "the prelude's clock is not where it was; mend _REDIS_CLOCK in threadrun/scripts.py"
-            )
-        prelude = prelude.replace(_REDIS_CLOCK, turned)
-    return f"{prelude}\n{_read(package, name)}"
+    text = f"{_read(PRELUDE_PACKAGE, 'prelude')}\n{_read(package, name)}"
+    return text if clock_key is None else turned(text, clock_key)
+
+
+def turned(text: str, clock_key: str) -> str:
+    """Put a turned clock in place of Redis's in a script's text, for tests.
+
+    Raises:
+        RuntimeError: The text reads no clock where the prelude did.
+    """
+    if text.count(_REDIS_CLOCK) != 1:
+        raise RuntimeError(
+            "the prelude's clock is not where it was; mend _REDIS_CLOCK in threadrun/scripts.py"
+        )
+    return text.replace(_REDIS_CLOCK, f"return tonumber(redis.call('GET', '{clock_key}'))")
 
 
 def _read(package: str, name: str) -> str:

@@ -1,0 +1,333 @@
+"""A whole deployment in one thread: web app, runs worker, tools worker and its child, over a real Redis.
+
+Every part is threadrun's own; simulated are the clock, the broker (a list) and the death of a process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from pydantic import SecretStr
+from redis import Redis
+
+from tests.simulation.provider_server import request_name
+from tests.simulation.seam import Died, Fate, Life, SeamOutbox, SeamRedis, SeamTransport
+from threadrun.client import RunClient
+from threadrun.keys import Keys
+from threadrun.status import Stage
+from threadrun.tools import ToolRegistry
+from worker.backoff import Gentle
+from worker.decide.rules import Rules
+from worker.desk import Desk, ServedTools
+from worker.engine import Engine
+from worker.handlers import HandlerRuntime
+from worker.heartbeat import Heartbeat, Served
+from worker.lost_child import LostChild
+from worker.observer import Observer
+from worker.outbox import Message, Outbox
+from worker.providers import AssistantsProvider, ProfileConnection
+from worker.store.ledger import CallAddress
+from worker.store.runs import RunStore
+from worker.tick import TASK_OF_STAGE, Tick
+
+PROFILE = "default"
+START_MS = 1_790_000_000_000
+BEAT_SECONDS = 5.0
+DEAD_AFTER_SECONDS = 15.0
+RULES = Rules(poll=Gentle(jitter=0))
+MOST_SECONDS = 1_000.0
+"""More virtual time than any run here may take."""
+
+STAGE_OF_TASK = {task: stage for stage, task in TASK_OF_STAGE.items()}
+
+
+@dataclass
+class Surroundings:
+    """What outlives every process of a deployment."""
+
+    redis: Redis
+    """Plain, for looking and for the clock."""
+    keys: Keys
+    clock_key: str
+    transport: Any
+    """The provider, as a transport."""
+    turn_provider: Callable[[float], None]
+    new_async_redis: Callable[[], Any] | None = None
+    """None: the blocking client serves the engine too, which is quicker and has one order of events."""
+    broker: list[Message] = field(default_factory=list)
+    published: Callable[[Message], None] = lambda message: None
+    """Notes what left for a caller's own tasks."""
+    base_url: str = "http://provider.test/v1"
+
+    def now_ms(self) -> int:
+        return int(cast(str, self.redis.get(self.clock_key)))
+
+
+class Deployment:
+    """Start the processes, deliver messages, turn the clock; whoever dies is started again."""
+
+    def __init__(
+        self, around: Surroundings, fate: Fate, new_tools: Callable[[Callable[[], Life]], ToolRegistry]
+    ) -> None:
+        self.around = around
+        self.fate = fate
+        self.new_tools = new_tools
+        self.seconds = 1_000.0
+        self.began = self.seconds
+        self.deaths: list[str] = []
+        self.loop = asyncio.new_event_loop()
+        self._reader = RunClient(around.redis, key_prefix=around.keys.prefix, clock_key=around.clock_key)
+        self._generation = 0
+        self.runs: RunsProcess | None = None
+        self.tools: ToolsProcess | None = None
+
+    # The clock.
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def turn(self, seconds: float) -> None:
+        self.seconds += seconds
+        self.around.redis.incrby(self.around.clock_key, round(seconds * 1000))
+        self.around.turn_provider(seconds)
+        if seconds >= 1:  # the marks of wake-ups lapse by Redis's own clock, which nobody turns
+            for name in self.around.redis.scan_iter(f"{self.around.keys.prefix}wake:*"):
+                self.around.redis.delete(name)
+
+    # The processes.
+
+    def io(self, life: Life, redis: Any) -> SeamRedis:
+        return SeamRedis(redis, life.io_now, self.around.clock_key)
+
+    def name(self, kind: str) -> str:
+        self._generation += 1
+        return f"{kind}{self._generation}@host"
+
+    def start(self) -> None:
+        """Start whoever is not there."""
+        while self.runs is None or self.tools is None:
+            with self.mourning():
+                if self.tools is None:
+                    process = ToolsProcess(self)
+                    process.beat()
+                    self.tools = process
+                if self.runs is None:
+                    runs = RunsProcess(self)
+                    runs.beat()
+                    self.runs = runs
+
+    def mourning(self) -> Any:
+        return _Mourning(self)
+
+    def bury(self) -> None:
+        """Take away whoever is dead."""
+        if self.runs is not None and self.runs.life.over:
+            self.runs = None
+        if self.tools is not None and self.tools.life.over:
+            self.tools = None
+
+    def web_app(self) -> RunClient:
+        """Give a fresh process of the web app."""
+        return RunClient(
+            cast(Redis, self.io(Life(self.fate), self.around.redis)), key_prefix=self.around.keys.prefix
+        )
+
+    def ask(self, request: Callable[[RunClient], Any]) -> Any:
+        """Have the web app do something; one that dies is asked again by its user."""
+        while True:
+            try:
+                return request(self.web_app())
+            except Died as death:
+                self.deaths.append(str(death))
+
+    # The course of things.
+
+    def carry(self, between: Callable[[], None] = lambda: None) -> None:
+        """Go on until nothing is left to do; between two steps the test may do something of its own."""
+        while True:
+            between()
+            self.start()
+            if not self.step() and not self.pass_time():
+                break
+        assert self.runs is not None
+        assert self.tools is not None
+        for process in (self.runs, self.tools):
+            with self.mourning():
+                process.heartbeat.stop()
+
+    def step(self) -> bool:
+        """Deliver a message, or wake whoever has something due."""
+        with self.mourning():
+            if self.around.broker:
+                self.deliver(self.around.broker.pop(0))
+                return True
+            assert self.runs is not None
+            return bool(self.runs.tick.once())
+        return True
+
+    def deliver(self, message: Message) -> None:
+        if stage := STAGE_OF_TASK.get(message.task):
+            assert self.runs is not None
+            self.runs.serve(stage)
+        elif message.task == "tools.execute":
+            assert self.tools is not None
+            self.tools.execute(CallAddress(*message.args))
+
+    def pass_time(self) -> bool:
+        """Turn the clock to the next event; false: no run is left in any agenda."""
+        due = self.due()
+        if not due:
+            return False
+        assert self.seconds - self.began < MOST_SECONDS, f"no end in sight: {due}"
+        wait = max(0.001, min(due.values())) if min(due.values()) > 0 else 1.0
+        for process in (self.runs, self.tools):
+            assert process is not None
+            wait = min(wait, max(0.001, process.beats_at - self.seconds))
+        self.turn(wait)
+        for process in (self.runs, self.tools):
+            assert process is not None
+            if self.seconds >= process.beats_at:
+                with self.mourning():
+                    process.beat()
+        return True
+
+    def due(self) -> dict[Stage, float]:
+        """Say in how many seconds each stage has something due."""
+        redis, keys, now = self.around.redis, self.around.keys, self.around.now_ms()
+        pipe = redis.pipeline(transaction=False)
+        for stage in Stage:
+            pipe.zrange(keys.agenda(stage, PROFILE), 0, 0, withscores=True)
+        return {
+            stage: (first[0][1] - now) / 1000
+            for stage, first in zip(Stage, pipe.execute(), strict=True)
+            if first
+        }
+
+    def record(self, key: str) -> Any:
+        return self._reader.get(key)
+
+    def run_all(self, *tasks: Any) -> None:
+        """Run coroutines and whatever they have left behind on the loop."""
+
+        async def all_of_them() -> None:
+            first = [asyncio.ensure_future(task) for task in tasks]
+            ended = list(first)
+            while others := asyncio.all_tasks() - {asyncio.current_task()}:
+                ended += (await asyncio.wait(others))[0]
+            for task in ended:
+                with suppress(asyncio.CancelledError):
+                    task.result()
+
+        self.loop.run_until_complete(all_of_them())
+
+    def close(self) -> None:
+        self.loop.close()
+
+
+class _Mourning:
+    """Note a death and go on."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
+        if isinstance(error, Died):
+            self._deployment.deaths.append(str(error))
+            self._deployment.bury()
+            return True
+        return False
+
+
+class RunsProcess:
+    """A worker of the `runs` queue."""
+
+    def __init__(self, home: Deployment) -> None:
+        around = home.around
+        self.life = Life(home.fate)
+        self._home = home
+        redis = home.io(self.life, around.redis)
+        observer = Observer(BEAT_SECONDS, DEAD_AFTER_SECONDS, monotonic=home.monotonic)
+        outbox = cast(Outbox, SeamOutbox(around.broker.append, self.life))
+        served = Served(home.name("runs"), profiles=[PROFILE])
+        self.heartbeat = Heartbeat(cast(Redis, redis), around.keys, served, observer, BEAT_SECONDS)
+        self.beats_at = 0.0
+        self.tick = Tick(
+            cast(Redis, redis), around.keys, [PROFILE], outbox, tick_ms=50, retention_seconds=604_800
+        )
+        self._engine = Engine(self._desk(observer, self._outbox()), 20, 100)
+
+    def _outbox(self) -> Outbox:
+        return cast(Outbox, SeamOutbox(self._publish, self.life))
+
+    def _publish(self, message: Message) -> None:
+        self._home.around.broker.append(message)
+        self._home.around.published(message)
+
+    def _desk(self, observer: Observer, outbox: Outbox) -> Desk:
+        around = self._home.around
+        made = around.new_async_redis() if around.new_async_redis else around.redis
+        redis = SeamRedis(made, self.life.io, around.clock_key)
+        return Desk(
+            store=RunStore(redis, around.keys),
+            provider=_provider(self._home, self.life),
+            rules=RULES,
+            tools=ServedTools(redis, around.keys),
+            observer=observer,
+            outbox=outbox,
+            retention_ms=7 * 86_400_000,
+            max_output_total_bytes=512 * 1024,
+        )
+
+    def beat(self) -> None:
+        self.heartbeat.beat()
+        self.beats_at = self._home.seconds + BEAT_SECONDS
+
+    def serve(self, stage: Stage) -> None:
+        self._home.run_all(self._engine.serve(stage, PROFILE))
+
+
+def _provider(home: Deployment, life: Life) -> Any:
+    connection = ProfileConnection(PROFILE, home.around.base_url, SecretStr("key"))
+    transport = SeamTransport(home.around.transport, life, request_name)
+    return AssistantsProvider(connection, transport=cast(Any, transport))
+
+
+class ToolsProcess:
+    """A worker of the `tools` queue: a parent that vouches, and a child that runs handlers."""
+
+    def __init__(self, home: Deployment) -> None:
+        self.life = Life(home.fate)
+        self._home = home
+        self._worker_id = home.name("tools")
+        self._child = self.life
+        self._registry = home.new_tools(lambda: self._child)
+        redis = cast(Redis, home.io(self.life, home.around.redis))
+        served = Served(self._worker_id, tools={tool.name: tool.catalogue_entry() for tool in self._registry})
+        observer = Observer(BEAT_SECONDS, DEAD_AFTER_SECONDS, monotonic=home.monotonic)
+        self.heartbeat = Heartbeat(redis, home.around.keys, served, observer, BEAT_SECONDS)
+        self.beats_at = 0.0
+        self._lost_child = LostChild(redis, home.around.keys, self._worker_id)
+
+    def beat(self) -> None:
+        self.heartbeat.beat()
+        self.beats_at = self._home.seconds + BEAT_SECONDS
+
+    def execute(self, at: CallAddress) -> None:
+        """Run a call in a fresh child; a child that is shot dies alone, any other death is the machine's."""
+        self._child = Life(self._home.fate)
+        redis = cast(Redis, self._home.io(self._child, self._home.around.redis))
+        runtime = HandlerRuntime(redis, self._home.around.keys, self._worker_id, self._registry)
+        try:
+            runtime.execute(at)
+        except Died:
+            if not self._child.shot:
+                self.life.over = True
+                raise
+            self._lost_child.settle(at, timed_out=False)

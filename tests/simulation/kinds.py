@@ -1,0 +1,169 @@
+"""Every kind of run whose every point is tried, and what must have become of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.simulation.deployment import Deployment
+from tests.simulation.seam import Life
+from threadrun.status import Stage
+from threadrun.tools import ToolContext, ToolRegistry, tool
+
+ADD = 'call add {"a": 1, "b": 2}; say $1'
+SLOW = "think 30; say late"
+IDEMPOTENT = frozenset({"look", "flaky", "killed"})
+THREAD = "a thread that was made before"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of run, or of several."""
+
+    scripts: Sequence[str]
+    """What the model does, a run each."""
+    outcomes: frozenset[str] = frozenset({"completed"})
+    """How the runs may end."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Further options of enqueue; `thread_id=THREAD`: on one thread that exists."""
+    cancel_in: Stage | None = None
+    """Wish the last run cancelled as soon as it is seen in this stage."""
+    kinds: frozenset[str] = frozenset({"ok"})
+    """How its tool calls may end when nobody dies."""
+
+
+def cancelled(in_: Stage, script: str, **more: Any) -> Kind:
+    return Kind([script], frozenset({"cancelled"}), cancel_in=in_, **more)
+
+
+KINDS: dict[str, Kind] = {
+    "no tool": Kind(["say hi"]),
+    "one tool": Kind([ADD]),
+    "three in parallel": Kind(['call add {"a": 1, "b": 2} and look {} and add {"a": 3, "b": 4}; say $1']),
+    "two rounds": Kind(['call add {"a": 1, "b": 2}; then call look {}; say $1']),
+    "failing tool": Kind(["call fail {}; say $1"], kinds=frozenset({"exception"})),
+    "tool that succeeds when tried again": Kind(["call flaky {}; say $1"]),
+    "killed child": Kind(
+        ["call killed {} and shot {}; say $1"], kinds=frozenset({"ok", "unknown_outcome"})
+    ),
+    "invalid arguments": Kind(['call add {"a": "x"}; say $1'], kinds=frozenset({"invalid_arguments"})),
+    "missing tool": Kind(["call fly {}; say $1"], kinds=frozenset({"missing_tool"})),
+    "cancelled in waiting": Kind(
+        ["think 5; say first", "say second"], frozenset({"completed", "cancelled"}),
+        {"thread_id": THREAD}, Stage.WAITING,
+    ),
+    "cancelled in create": cancelled(Stage.CREATE, "say hi"),
+    "cancelled in poll": cancelled(Stage.POLL, SLOW),
+    "cancelled in tools": cancelled(Stage.TOOLS, ADD),
+    "cancelled in submit": cancelled(Stage.SUBMIT, ADD),
+    "cancelled in cancel": Kind(
+        ["cancel_takes 5; think 60; say x"], frozenset({"timed_out", "cancelled"}), {"deadline_seconds": 5},
+        Stage.CANCEL,
+    ),
+    "cancelled in finalize": Kind(["say hi"], cancel_in=Stage.FINALIZE),
+    "expired": Kind([ADD.replace("say $1", "end expired")], frozenset({"expired"})),
+    "incomplete": Kind(["end incomplete max_completion_tokens"], frozenset({"incomplete"})),
+    "failed": Kind(["end failed rate_limit_exceeded Later."], frozenset({"failed"})),
+    "rejected": Kind(["say hi"], frozenset({"rejected"}), {"thread_id": "thread_that_is_not_there"}),
+    "two on one thread": Kind(["say first", ADD], options={"thread_id": THREAD}),
+    "deadline passed": Kind(
+        ["think 100; say late"], frozenset({"timed_out"}), {"deadline_seconds": 65}
+    ),
+    "on_done": Kind([ADD], options={"on_done": "shop.done"}),
+}  # fmt: skip
+
+
+@dataclass
+class Entered:
+    """Keep which handler was entered for which call."""
+
+    entries: list[tuple[str, str]] = field(default_factory=list)
+    """Tool and idempotency key, which names run key, round and index."""
+
+    def note(self, name: str, key: str) -> None:
+        self.entries.append((name, key))
+
+
+def handlers(entered: Entered) -> Callable[[Callable[[], Life]], ToolRegistry]:
+    """Make the tools whose entry and exit are steps of the process that runs them."""
+
+    def make(life: Callable[[], Life]) -> ToolRegistry:
+        def enter(context: ToolContext, name: str) -> None:
+            life().step("handler entry before")
+            entered.note(name, context.idempotency_key)
+            life().step("handler entry after")
+            context.cancelled()
+
+        def leave() -> None:
+            life().step("handler exit")
+
+        @tool
+        def add(context: ToolContext, a: int, b: int) -> int:
+            """Add."""
+            enter(context, "add")
+            leave()
+            return a + b
+
+        @tool(idempotent=True)
+        def look(context: ToolContext) -> str:
+            """Look."""
+            enter(context, "look")
+            leave()
+            return "seen"
+
+        @tool
+        def fail(context: ToolContext) -> str:
+            """Fail."""
+            enter(context, "fail")
+            raise ValueError("wrong")
+
+        @tool(idempotent=True, retries=2)
+        def flaky(context: ToolContext) -> str:
+            """Fail the first time."""
+            enter(context, "flaky")
+            if context.attempt == 1:
+                raise ValueError("not yet")
+            return "at last"
+
+        @tool(idempotent=True)
+        def killed(context: ToolContext) -> str:
+            """Die with the child, the first time."""
+            enter(context, "killed")
+            if context.attempt == 1:
+                life().shoot()
+            return "alive"
+
+        @tool
+        def shot(context: ToolContext) -> str:
+            """Die with the child."""
+            enter(context, "shot")
+            life().shoot()
+
+        return ToolRegistry([one.tool for one in (add, look, fail, flaky, killed, shot)])
+
+    return make
+
+
+def play(deployment: Deployment, kind: Kind, thread_id: str | None) -> list[str]:
+    """Enqueue a kind's runs and carry them to their ends; gives their keys."""
+    keys = [f"run{number}" for number in range(len(kind.scripts))]
+    options = dict(kind.options)
+    if options.get("thread_id") == THREAD:
+        options["thread_id"] = thread_id
+    for key, script in zip(keys, kind.scripts, strict=True):
+        deployment.ask(
+            lambda client, key=key, script=script: client.enqueue(
+                "asst_demo", idempotency_key=key, messages=script, **options
+            )
+        )
+    wished = False
+
+    def between() -> None:
+        nonlocal wished
+        if not wished and kind.cancel_in is not None and kind.cancel_in in deployment.due():
+            wished = True
+            deployment.ask(lambda client: client.cancel(keys[-1]))
+
+    deployment.carry(between)
+    return keys
