@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -38,7 +37,7 @@ PROFILE = "default"
 START_MS = 1_790_000_000_000
 BEAT_SECONDS = 5.0
 DEAD_AFTER_SECONDS = 15.0
-RULES = Rules(poll=Gentle(jitter=0))
+RULES = Rules(poll=Gentle(first_ms=500, share=0.5, cap_ms=10_000, jitter=0))
 MOST_SECONDS = 1_000.0
 """More virtual time than any run here may take."""
 
@@ -79,8 +78,10 @@ class Deployment:
         self.seconds = 1_000.0
         self.began = self.seconds
         self.deaths: list[str] = []
+        self.errors: list[str] = []
+        """What went wrong in a task that nobody waited for."""
         self.loop = asyncio.new_event_loop()
-        self._reader = RunClient(around.redis, key_prefix=around.keys.prefix, clock_key=around.clock_key)
+        self.loop.set_exception_handler(self._unwaited)
         self._generation = 0
         self.runs: RunsProcess | None = None
         self.tools: ToolsProcess | None = None
@@ -173,6 +174,7 @@ class Deployment:
         if stage := STAGE_OF_TASK.get(message.task):
             assert self.runs is not None
             self.runs.serve(stage)
+            self.runs.life.check()
         elif message.task == "tools.execute":
             assert self.tools is not None
             self.tools.execute(CallAddress(*message.args))
@@ -207,22 +209,21 @@ class Deployment:
             if first
         }
 
-    def record(self, key: str) -> Any:
-        return self._reader.get(key)
+    def run(self, task: Any) -> None:
+        """Run a coroutine, and whatever it has begun, on the loop."""
 
-    def run_all(self, *tasks: Any) -> None:
-        """Run coroutines and whatever they have left behind on the loop."""
+        async def all_of_it() -> None:
+            try:
+                await task
+            finally:
+                while others := asyncio.all_tasks() - {asyncio.current_task()}:
+                    await asyncio.wait(others)
 
-        async def all_of_them() -> None:
-            first = [asyncio.ensure_future(task) for task in tasks]
-            ended = list(first)
-            while others := asyncio.all_tasks() - {asyncio.current_task()}:
-                ended += (await asyncio.wait(others))[0]
-            for task in ended:
-                with suppress(asyncio.CancelledError):
-                    task.result()
+        self.loop.run_until_complete(all_of_it())
 
-        self.loop.run_until_complete(all_of_them())
+    def _unwaited(self, _loop: Any, context: dict[str, Any]) -> None:
+        if not isinstance(context.get("exception"), Died):
+            self.errors.append(repr(context))
 
     def close(self) -> None:
         self.loop.close()
@@ -261,7 +262,7 @@ class RunsProcess:
         self.tick = Tick(
             cast(Redis, redis), around.keys, [PROFILE], outbox, tick_ms=50, retention_seconds=604_800
         )
-        self._engine = Engine(self._desk(observer, self._outbox()), 20, 100)
+        self._engine = Engine(self._desk(observer, self._outbox()), PROFILE, 20, 100)
 
     def _outbox(self) -> Outbox:
         return cast(Outbox, SeamOutbox(self._publish, self.life))
@@ -290,7 +291,7 @@ class RunsProcess:
         self.beats_at = self._home.seconds + BEAT_SECONDS
 
     def serve(self, stage: Stage) -> None:
-        self._home.run_all(self._engine.serve(stage, PROFILE))
+        self._home.run(self._engine.serve(stage))
 
 
 def _provider(home: Deployment, life: Life) -> Any:
@@ -328,6 +329,6 @@ class ToolsProcess:
             runtime.execute(at)
         except Died:
             if not self._child.shot:
-                self.life.over = True
+                self.life.end(self._child.died_at)
                 raise
             self._lost_child.settle(at, timed_out=False)

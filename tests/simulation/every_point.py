@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from redis import Redis
 
 from tests.simulation.deployment import START_MS, Deployment, Surroundings
-from tests.simulation.kinds import KINDS, Entered, handlers, play
+from tests.simulation.handlers import Entered, Handlers
+from tests.simulation.kinds import KINDS, Kind, play
 from tests.simulation.provider_server import BASE_URL, ProviderServer
 from tests.simulation.seam import Fate, Point
 from tests.simulation.turned_time import turned_time
 from tests.simulation.verdict import handler_faults, left_faults, provider_faults, record_faults
+from threadrun.client import RunClient
 from threadrun.keys import Keys
 
 
@@ -31,31 +34,58 @@ class Life:
 def live(redis: Redis, kind_name: str, *die_at: Point) -> Life:
     """Carry one kind of run to its end in this process, dying at these points."""
     kind, entered, server = KINDS[kind_name], Entered(), ProviderServer()
-    keys = Keys(f"p{uuid.uuid4().hex[:10]}:")
-    around = Surroundings(redis, keys, f"clock-of-{keys.prefix}", server, server.clock.advance)
-    told: list[Any] = []
-    around.published = lambda message: told.append(message) if message.task == "shop.done" else None
-    redis.set(around.clock_key, START_MS)
-    deployment = Deployment(around, Fate(*die_at), handlers(entered))
+    around = surroundings(redis, server, server.clock.advance)
+    told: list[str] = []
+    around.published = lambda message: told.append(message.task)
+    deployment = Deployment(around, Fate(*kind.dies_at, *die_at), Handlers(entered))
     try:
         with turned_time(deployment.monotonic, deployment.turn):
             run_keys = play(deployment, kind, a_thread(server))
-        faults = []
-        for key in run_keys:
-            record = deployment.record(key)
-            faults += record_faults(record, kind, died=bool(deployment.deaths))
-            if kind.options.get("on_done") and {m.kwargs["outcome"] for m in told} != {record.outcome}:
-                faults.append("not told")
-        names = sorted(name for name in redis.scan_iter(f"{keys.prefix}*"))
-        faults += provider_faults([server.world.dialect.run(r) for r in server.world.runs.values()], run_keys)
-        faults += handler_faults(entered.entries)
-        faults += left_faults(name.removeprefix(keys.prefix) for name in names)
+        evidence = Evidence(run_keys, [*map(server.world.dialect.run, server.world.runs.values())],
+                            entered.entries, told)  # fmt: skip
+        found = deployment.errors + faults(around, kind, evidence, deployment.deaths)
+        return Life(deployment.fate.points, found, deployment.deaths)
     finally:
         deployment.close()
-        redis.delete(around.clock_key, *redis.scan_iter(f"{keys.prefix}*"))
-    return Life(deployment.fate.points, faults, deployment.deaths)
+        forget(around)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was seen outside of Redis."""
+
+    run_keys: list[str]
+    provider_runs: list[Any]
+    entries: list[tuple[str, str]]
+    told: list[str]
+
+
+def faults(around: Surroundings, kind: Kind, seen: Evidence, deaths: list[str]) -> list[str]:
+    """List what must not be."""
+    reader = RunClient(around.redis, key_prefix=around.keys.prefix)
+    found: list[str] = []
+    for key in seen.run_keys:
+        found += record_faults(reader.get(key), kind, died=bool(deaths))
+    if kind.options.get("on_done") and "shop.done" not in seen.told:
+        found.append("its caller was not told")
+    prefix = around.keys.prefix
+    names = sorted(around.redis.scan_iter(f"{prefix}*"))
+    found += left_faults(name.removeprefix(prefix) for name in names)
+    return [*found, *provider_faults(seen.provider_runs, seen.run_keys), *handler_faults(seen.entries)]
+
+
+def surroundings(redis: Redis, transport: Any, turn_provider: Callable[[float], Any]) -> Surroundings:
+    """Give a deployment a corner of a Redis of its own, and a clock there."""
+    keys = Keys(f"p{uuid.uuid4().hex[:10]}:")
+    around = Surroundings(redis, keys, f"clock-of-{keys.prefix}", transport, turn_provider)
+    redis.set(around.clock_key, START_MS)
+    return around
+
+
+def forget(around: Surroundings) -> None:
+    around.redis.delete(around.clock_key, *around.redis.scan_iter(f"{around.keys.prefix}*"))
 
 
 def a_thread(server: ProviderServer) -> str:
-    made = server.answer("POST", f"{BASE_URL}/threads", b"{}")
-    return next(iter(server.world.threads)) if made.status == 200 else ""
+    server.answer("POST", f"{BASE_URL}/threads", b"{}")
+    return next(iter(server.world.threads))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.simulation.deployment import Deployment
-from tests.simulation.seam import Life
+from tests.simulation.seam import Point
 from threadrun.status import Stage
-from threadrun.tools import ToolContext, ToolRegistry, tool
 
 ADD = 'call add {"a": 1, "b": 2}; say $1'
 SLOW = "think 30; say late"
@@ -31,6 +30,8 @@ class Kind:
     """Wish the last run cancelled as soon as it is seen in this stage."""
     kinds: frozenset[str] = frozenset({"ok"})
     """How its tool calls may end when nobody dies."""
+    dies_at: tuple[Point, ...] = ()
+    """Where somebody dies in every life of this kind, so that the points of the recovery are tried too."""
 
 
 def cancelled(in_: Stage, script: str, **more: Any) -> Kind:
@@ -70,84 +71,22 @@ KINDS: dict[str, Kind] = {
     "deadline passed": Kind(
         ["think 100; say late"], frozenset({"timed_out"}), {"deadline_seconds": 65}
     ),
+    "create interrupted": Kind([ADD], dies_at=(("http POST /threads/{thread_id}/runs after", 1),)),
+    "submit interrupted": Kind(
+        [ADD], dies_at=(("http POST /threads/{thread_id}/runs/{run_id}/submit_tool_outputs after", 1),)
+    ),
+    "cancel interrupted": cancelled(
+        Stage.POLL, SLOW, dies_at=(("http POST /threads/{thread_id}/runs/{run_id}/cancel after", 1),)
+    ),
+    "handler interrupted": Kind([ADD], dies_at=(("handler entry after", 1),)),
+    "idempotent handler interrupted": Kind(["call look {}; say $1"], dies_at=(("handler exit", 1),)),
     "on_done": Kind([ADD], options={"on_done": "shop.done"}),
 }  # fmt: skip
 
 
-@dataclass
-class Entered:
-    """Keep which handler was entered for which call."""
-
-    entries: list[tuple[str, str]] = field(default_factory=list)
-    """Tool and idempotency key, which names run key, round and index."""
-
-    def note(self, name: str, key: str) -> None:
-        self.entries.append((name, key))
-
-
-def handlers(entered: Entered) -> Callable[[Callable[[], Life]], ToolRegistry]:
-    """Make the tools whose entry and exit are steps of the process that runs them."""
-
-    def make(life: Callable[[], Life]) -> ToolRegistry:
-        def enter(context: ToolContext, name: str) -> None:
-            life().step("handler entry before")
-            entered.note(name, context.idempotency_key)
-            life().step("handler entry after")
-            context.cancelled()
-
-        def leave() -> None:
-            life().step("handler exit")
-
-        @tool
-        def add(context: ToolContext, a: int, b: int) -> int:
-            """Add."""
-            enter(context, "add")
-            leave()
-            return a + b
-
-        @tool(idempotent=True)
-        def look(context: ToolContext) -> str:
-            """Look."""
-            enter(context, "look")
-            leave()
-            return "seen"
-
-        @tool
-        def fail(context: ToolContext) -> str:
-            """Fail."""
-            enter(context, "fail")
-            raise ValueError("wrong")
-
-        @tool(idempotent=True, retries=2)
-        def flaky(context: ToolContext) -> str:
-            """Fail the first time."""
-            enter(context, "flaky")
-            if context.attempt == 1:
-                raise ValueError("not yet")
-            return "at last"
-
-        @tool(idempotent=True)
-        def killed(context: ToolContext) -> str:
-            """Die with the child, the first time."""
-            enter(context, "killed")
-            if context.attempt == 1:
-                life().shoot()
-            return "alive"
-
-        @tool
-        def shot(context: ToolContext) -> str:
-            """Die with the child."""
-            enter(context, "shot")
-            life().shoot()
-
-        return ToolRegistry([one.tool for one in (add, look, fail, flaky, killed, shot)])
-
-    return make
-
-
-def play(deployment: Deployment, kind: Kind, thread_id: str | None) -> list[str]:
+def play(deployment: Deployment, kind: Kind, thread_id: str, prefix: str = "") -> list[str]:
     """Enqueue a kind's runs and carry them to their ends; gives their keys."""
-    keys = [f"run{number}" for number in range(len(kind.scripts))]
+    keys = [f"{prefix}run{number}" for number in range(len(kind.scripts))]
     options = dict(kind.options)
     if options.get("thread_id") == THREAD:
         options["thread_id"] = thread_id

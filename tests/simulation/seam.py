@@ -51,21 +51,30 @@ class Life:
 
     def __init__(self, fate: Fate) -> None:
         self._fate = fate
-        self.over = False
-        self.shot = False
+        self.over = self.shot = False
+        self.died_at = ""
 
     def shoot(self) -> NoReturn:
         """Kill this process alone, at no step of its own."""
-        self.over = self.shot = True
+        self.shot = True
+        self.end("shot")
         raise Died("shot")
 
-    def step(self, name: str) -> None:
+    def end(self, name: str) -> None:
+        """Note that this process is gone."""
+        self.over, self.died_at = True, name
+
+    def check(self) -> None:
+        """Be dead, if one of its tasks has died unseen."""
         if self.over:
-            raise Died(name)
+            raise Died(self.died_at)
+
+    def step(self, name: str) -> None:
+        self.check()
         try:
             self._fate.step(name)
         except Died:
-            self.over = True
+            self.end(name)
             raise
 
     async def io(self, name: str, effect: Callable[[], Any]) -> Any:

@@ -55,6 +55,14 @@ class RunServerControl:
         """
         return [(at, status) for at, status in self._get(f"/_control/runs/{run_id}")["transitions"]]
 
+    def turn(self, seconds: float) -> None:
+        """Turn its clock forward.
+
+        Raises:
+            httpx.HTTPError: The server does not answer.
+        """
+        self._http.post("/_control/clock", json={"advance_seconds": seconds}).raise_for_status()
+
     def set_faults(self, plan: FaultPlan | None) -> None:
         """Have the server meet its requests with these faults from now on, or with none.
 

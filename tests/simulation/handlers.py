@@ -1,0 +1,86 @@
+"""The tools of simulated runs; their entry and exit are steps of the process that runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.simulation.seam import Life
+from threadrun.tools import ToolContext, ToolRegistry, tool
+
+
+@dataclass
+class Entered:
+    """Keep which handler was entered for which call."""
+
+    entries: list[tuple[str, str]] = field(default_factory=list)
+    """Tool and idempotency key, which names run key, round and index."""
+
+    def note(self, name: str, key: str) -> None:
+        self.entries.append((name, key))
+
+
+class Handlers:
+    """Make the tools for a process; `life` gives the child that runs one."""
+
+    def __init__(self, entered: Entered) -> None:
+        self._entered = entered
+
+    def __call__(self, life: Callable[[], Life]) -> ToolRegistry:
+        self._life = life
+        return ToolRegistry([function.tool for function in (*self._sound(), *self._unsound())])
+
+    def _enter(self, context: ToolContext, name: str) -> None:
+        self._life().step("handler entry before")
+        self._entered.note(name, context.idempotency_key)
+        self._life().step("handler entry after")
+        context.cancelled()
+
+    def _sound(self) -> Iterator[Any]:
+        @tool
+        def add(context: ToolContext, a: int, b: int) -> int:
+            """Add."""
+            self._enter(context, "add")
+            self._life().step("handler exit")
+            return a + b
+
+        @tool(idempotent=True)
+        def look(context: ToolContext) -> str:
+            """Look."""
+            self._enter(context, "look")
+            self._life().step("handler exit")
+            return "seen"
+
+        yield from (add, look)
+
+    def _unsound(self) -> Iterator[Any]:
+        @tool
+        def fail(context: ToolContext) -> str:
+            """Fail."""
+            self._enter(context, "fail")
+            raise ValueError("wrong")
+
+        @tool(idempotent=True, retries=2)
+        def flaky(context: ToolContext) -> str:
+            """Fail the first time."""
+            self._enter(context, "flaky")
+            if context.attempt == 1:
+                raise ValueError("not yet")
+            return "at last"
+
+        @tool(idempotent=True)
+        def killed(context: ToolContext) -> str:
+            """Die with the child, the first time."""
+            self._enter(context, "killed")
+            if context.attempt == 1:
+                self._life().shoot()
+            return "alive"
+
+        @tool
+        def shot(context: ToolContext) -> str:
+            """Die with the child."""
+            self._enter(context, "shot")
+            self._life().shoot()
+
+        yield from (fail, flaky, killed, shot)
