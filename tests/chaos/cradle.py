@@ -20,6 +20,8 @@ import sys
 from importlib import import_module
 from typing import Any
 
+from tests.chaos import stopwatch
+
 PRELOADED = (
     "worker.steps",
     "worker.runtime",
@@ -56,6 +58,8 @@ def main() -> None:
         import_module(name)
     for name in filter(None, os.environ.get("THREADRUN_TOOLS__MODULES", "").split(",")):
         import_module(name)
+    if stopwatch.VARIABLE in os.environ:
+        stopwatch.install()
     _say({"ready": os.getpid()})
     living: set[int] = set()
     orders = selectors.DefaultSelector()

@@ -125,6 +125,13 @@ class Crew:
         with self._answers:
             return [worker for worker in self.workers.values() if worker.pid in self._codes]
 
+    def replace_ended(self) -> int:
+        """Start anew who ended without having been asked, as a supervisor does; gives how many."""
+        ended = self.ended_by_itself()
+        for worker in ended:
+            self.start(worker.kind, worker.group)
+        return len(ended)
+
     def wait_until_ready(self, client: RunClient) -> None:
         """Wait until every worker of the crew has said that it lives.
 

@@ -31,10 +31,11 @@ class Records:
 
     def unfinished(self, run_keys: Sequence[str]) -> list[str]:
         """Name the runs without a final record; all while Redis is away."""
+        run_keys = list(run_keys)  # others may be accepted meanwhile
         try:
             stages = self._each(run_keys, lambda pipe, key: pipe.hget(self._keys.run(key), "stage"))
         except (RedisError, OSError):
-            return list(run_keys)
+            return run_keys
         return [key for key, stage in zip(run_keys, stages, strict=True) if stage != "done"]
 
     def wait_for_end(self, run_keys: Sequence[str], timeout_seconds: float) -> list[str]:

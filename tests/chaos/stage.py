@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.chaos.crew import ROOT, Crew
 from tests.chaos.records import Records
 from threadrun.client import RunClient
-from threadrun.testing import LocalStack
+from threadrun.testing import FaultProxy, LocalStack
 
 QUICK = {
     "THREADRUN_ENGINE__LEASE_SECONDS": "4",
@@ -30,6 +30,8 @@ class Stage:
     stack: LocalStack
     crew: Crew
     records: Records
+    line: FaultProxy
+    """What stands between the workers and the run server; it does nothing until it is told to."""
     server_log: Path
     """What the run server did."""
     effects: Path
@@ -48,6 +50,7 @@ def staged(
     groups: int,
     env: Mapping[str, str] | None = None,
     server_arguments: Sequence[str] = (),
+    behind_line: bool = False,
 ) -> Iterator[Stage]:
     """Set everything up, with all its workers ready."""
     server_log, effects = folder / "server.jsonl", folder / "effects.jsonl"
@@ -59,10 +62,8 @@ def staged(
     }
     arguments = ["--effect-log", str(server_log), *server_arguments]
     stack = LocalStack(checkout=ROOT, env=ours, server_arguments=arguments, runs_workers=0, tools_workers=0)
-    with (
-        stack,
-        Crew(folder, {**stack.env, "TMPDIR": str(stack.folder)}, groups) as crew,
-        Records(stack.redis_url) as records,
-    ):
-        crew.wait_until_ready(stack.client)
-        yield Stage(stack, crew, records, server_log, effects)
+    with stack, FaultProxy.before(stack.server_url) as line, Records(stack.redis_url) as records:
+        through = {"THREADRUN_PROFILES__DEFAULT__BASE_URL": line.url if behind_line else stack.server_url}
+        with Crew(folder, {**stack.env, **through, "TMPDIR": str(stack.folder)}, groups) as crew:
+            crew.wait_until_ready(stack.client)
+            yield Stage(stack, crew, records, line, server_log, effects)

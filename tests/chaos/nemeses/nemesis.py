@@ -47,6 +47,10 @@ class Nemesis:
         """Tell whether it ended by a defect of its own."""
         return self._error is not None
 
+    def wait(self, seconds: float) -> None:
+        """Let time pass in the middle of an act, unless it is all over."""
+        self._stop.wait(seconds)
+
     def _run(self) -> None:
         due = time.monotonic()
         try:
