@@ -86,7 +86,7 @@ class Heartbeat:
         try:
             info: Any = self._redis.info("server")
             run_id = str(info.get("run_id", ""))
-            now_ms, since_ms = self._scripts.call("heartbeat", self._key_names(), self._arguments(run_id))
+            answer: Any = self._scripts.call("heartbeat", self._key_names(), self._arguments(run_id))
         except (RedisError, OSError) as error:
             if not self._missed:
                 log.warning("heartbeat.missed", error=type(error).__name__)
@@ -95,7 +95,8 @@ class Heartbeat:
         if self._missed:
             log.info("heartbeat.resumed")
         self._missed = False
-        self._observer.saw_redis(run_id, (int(now_ms) - int(since_ms)) / 1000)
+        now_ms, since_ms, steady_ms = map(int, answer)
+        self._observer.saw_redis(run_id, (now_ms - since_ms) / 1000, (now_ms - steady_ms) / 1000)
 
     def _key_names(self) -> list[str]:
         keys = self._keys
@@ -112,6 +113,7 @@ class Heartbeat:
             len(served.about),
             len(served.tools),
             redis_run_id,
+            round(self._observer.gap_seconds * 1000),
         ]
         for name, value in served.about.items():
             args += [name, value]

@@ -1,6 +1,7 @@
-"""Judge whether a worker is dead: only if this process has itself seen Redis without a gap for a while.
+"""Judge whether a worker is dead: only if Redis has been seen without a gap for a while.
 
-After a gap, a restart or a failover of Redis everybody's heartbeats are late, and nobody is dead.
+After a gap, a restart or a failover of Redis everybody's heartbeats are late, and nobody is dead. Who starts believes
+the others about the time before: where workers die faster than that while, nobody would ever be old enough to judge.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ class Observer:
         dead_after_seconds: float,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._gap_seconds = heartbeat_seconds * 2
+        self.gap_seconds = heartbeat_seconds * 2
+        """After how long without a heartbeat there was a gap."""
         self._dead_after_seconds = dead_after_seconds
         self._monotonic = monotonic
         self._redis_run_id: str | None = None
@@ -26,21 +28,25 @@ class Observer:
         self._seen_at: float | None = None
         self._disturbed_at = float("-inf")
 
-    def saw_redis(self, redis_run_id: str, known_seconds: float = float("inf")) -> None:
+    def saw_redis(
+        self, redis_run_id: str, known_seconds: float = float("inf"), steady_seconds: float = 0.0
+    ) -> None:
         """Note a heartbeat that Redis took.
 
         Args:
             redis_run_id: The server's; another one is a restart or a failover.
             known_seconds: For how long any worker has known this server: one that starts after a failover has
                 not seen it.
+            steady_seconds: For how long some worker or other has seen this server without a gap; only the first
+                heartbeat takes it over.
         """
         now = self._monotonic()
         self.met_server(redis_run_id)
-        if self._seen_at is not None and now - self._seen_at > self._gap_seconds:
+        if self._seen_at is not None and now - self._seen_at > self.gap_seconds:
             self._disturb(now)
         self._disturbed_at = max(self._disturbed_at, now - known_seconds)
         if self._steady_since is None:
-            self._steady_since = now
+            self._steady_since = now - max(0.0, steady_seconds)
         self._seen_at = now
 
     def met_server(self, redis_run_id: str) -> None:
@@ -59,7 +65,7 @@ class Observer:
             return False
         now = self._monotonic()
         return (
-            now - self._seen_at <= self._gap_seconds and now - self._steady_since >= self._dead_after_seconds
+            now - self._seen_at <= self.gap_seconds and now - self._steady_since >= self._dead_after_seconds
         )
 
     def was_disturbed(self, within_seconds: float = 60.0) -> bool:

@@ -31,10 +31,14 @@ class Watcher(Observer):
     def __init__(self) -> None:
         super().__init__(5, 15)
         self.shown: list[str] = []
+        self.steady: list[float] = []
 
-    def saw_redis(self, redis_run_id: str, known_seconds: float = float("inf")) -> None:
+    def saw_redis(
+        self, redis_run_id: str, known_seconds: float = float("inf"), steady_seconds: float = 0.0
+    ) -> None:
         self.shown.append(redis_run_id)
-        super().saw_redis(redis_run_id, known_seconds)
+        self.steady.append(steady_seconds)
+        super().saw_redis(redis_run_id, known_seconds, steady_seconds)
 
 
 @pytest.fixture
@@ -132,3 +136,38 @@ def test_the_first_workers_of_a_deployment_have_nothing_to_be_careful_about(hear
     heartbeat.beat()
 
     assert not watcher.was_disturbed()
+
+
+def test_who_starts_learns_for_how_long_others_have_seen_redis_without_a_gap(redis, heartbeat, watcher):
+    seconds, _ = redis.time()
+    now_ms = seconds * 1000
+    redis.hset(
+        KEYS.redis(),
+        mapping={"run_id": "redis-1", "since_ms": 0, "steady_ms": now_ms - 40_000, "beat_ms": now_ms - 4_000},
+    )
+
+    heartbeat.beat()
+
+    assert watcher.steady[0] == pytest.approx(40, abs=2)
+    assert watcher.may_judge()
+
+
+@pytest.mark.parametrize("run_id_and_silence", [("redis-1", 11_000), ("redis-0", 1_000)])
+def test_a_gap_of_all_or_another_server_is_no_steady_time(redis, heartbeat, watcher, run_id_and_silence):
+    run_id, silent_ms = run_id_and_silence
+    seconds, _ = redis.time()
+    now_ms = seconds * 1000
+    redis.hset(
+        KEYS.redis(),
+        mapping={
+            "run_id": run_id,
+            "since_ms": 0,
+            "steady_ms": now_ms - 40_000,
+            "beat_ms": now_ms - silent_ms,
+        },
+    )
+
+    heartbeat.beat()
+
+    assert watcher.steady[0] < 2
+    assert not watcher.may_judge()

@@ -98,3 +98,16 @@ def test_nobody_is_dead_for_who_may_not_judge(turned):
     turned.seconds += 11
 
     assert observer.dead({"gone": None}, 1_000_000) == frozenset()
+
+
+def test_who_starts_believes_the_others_about_the_time_before(turned):
+    turned.observer.saw_redis("redis-1", steady_seconds=20)
+    assert turned.observer.may_judge()
+
+
+def test_a_gap_of_ones_own_counts_whatever_the_others_saw(turned):
+    turned.observer.saw_redis("redis-1", steady_seconds=20)
+    turned.seconds += 10.1
+    turned.observer.saw_redis("redis-1", steady_seconds=30)
+
+    assert not turned.observer.may_judge()

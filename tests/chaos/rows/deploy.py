@@ -41,7 +41,7 @@ class Plan:
 
 PLANS: dict[Size, Plan] = {
     "full": Plan(300, 20, 2_000, 400.0, 62.0, 120.0),
-    "small": Plan(30, 2, 200, 20.0, 4.0, 40.0),
+    "small": Plan(20, 2, 200, 30.0, 3.0, 40.0),
 }
 
 

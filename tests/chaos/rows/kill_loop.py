@@ -47,7 +47,7 @@ def scripts(seed: int) -> Iterator[str]:
 
 
 def _round(draw: random.Random) -> str:
-    calls = (f'{tool} {{"seconds": {draw.uniform(0.02, 0.5):.2f}}}' for tool in TOOLS)
+    calls = (f'{tool} {{"seconds": {draw.uniform(0.02, 0.25):.2f}}}' for tool in TOOLS)
     return f"think {draw.uniform(0.05, 0.4):.2f}\ncall {' and '.join(calls)}"
 
 
