@@ -70,7 +70,7 @@ KEY_DOCS = (
     KeyDoc("worker:{worker_id}", "hash", "1 day", "workers", "client",
            "what a worker says of itself: host, pid, kind, queues, version; `left_ms` once it has left"),
     KeyDoc("redis", "hash", "for ever", "workers", "workers",
-           "the Redis server that the workers know: its run id, since when (ms) they know it, and see it without a gap"),
+           "the Redis server of the workers: its run id, since when (ms) they know it, and see it without a gap"),
     KeyDoc("usage:{day}", "hash", "90 days", "scripts", "client",
            "token and run counters of a UTC day: fields `{metric}|{model}|{assistant_id}`"),
     KeyDoc("mq:…", "Celery's own", "Celery's", "Celery", "Celery, Flower",
