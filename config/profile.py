@@ -111,6 +111,14 @@ class Profile(BaseModel):
     """Whether the server gives a run's metadata back. If not, a create whose outcome is unknown is never sent twice."""
     max_requests: int = Field(default=20, ge=1, le=200)
     """How many requests of one worker process may be under way, and so how many connections it holds."""
+    gets_per_second: float | None = Field(default=None, gt=0, le=10_000)
+    """How many GETs a second all workers may send together; none: as many as there are."""
+    posts_per_second: float | None = Field(default=None, gt=0, le=10_000)
+    """The same for POSTs, which most providers count apart."""
+    burst: int = Field(default=10, ge=1, le=1000)
+    """How many requests may go at once after a lull, where a rate is set."""
+    breaker_failures: int = Field(default=10, ge=1, le=1000)
+    """After how many 5xx, lost or refused connections and timeouts in a row all workers leave the provider alone."""
     request_deadline_seconds: Seconds = 15.0
     """How long one request may take from its first byte sent to its last byte read."""
     max_reply_bytes: int = Field(default=8 * 1024 * 1024, ge=64 * 1024, le=256 * 1024 * 1024)

@@ -66,6 +66,8 @@ LOGGED_EVENTS: Final = {
     "wakeup.unknown_profile": "a wake-up named a profile that this worker does not have",
     "claim.failed": "Redis did not answer a claim that waited for a free slot; the next wake-up claims",
     "profile.metadata_not_echoed": "the server keeps runs' metadata to itself; set the profile's METADATA_ECHOED=false",
+    "profile.paused": "all workers leave a provider alone (`kind`: GET, POST or both; `reason`, `seconds`; said once)",
+    "profile.resumed": "it answered again, and all go on (`kind`; said once)",
     "tick.failed": "Redis did not answer the tick (said once)",
     "tick.resumed": "it answers again",
     "heartbeat.missed": "Redis did not take a heartbeat (said once)",

@@ -45,8 +45,10 @@ KEY_DOCS = (
            "the ledger: fields `{round}:{index}:{name}`"),
     KeyDoc("agenda:{stage}:{profile}", "sorted set", "while runs are open", "scripts", "workers",
            "open runs by the time (ms) to look at them again"),
-    KeyDoc("wake:{stage}:{profile}", "string", "1 s", "tick", "tick",
-           "a wake-up is under way"),
+    KeyDoc("wake:{stage}:{profile}", "string", "until a claim, 2 min at most", "tick", "tick",
+           "a wake-up is under way: how often it was sent, and when (ms) it will be sent again"),
+    KeyDoc("permits:{profile}", "hash", "10 min after the last word", "workers", "workers, client",
+           "when the provider may be asked: pauses, failures in a row, places of a rate; absent while all is well"),
     KeyDoc("thread:{profile}:{thread_id}:active", "string", "while a run is active", "scripts", "scripts",
            "the run key that holds the thread"),
     KeyDoc("thread:{profile}:{thread_id}:waiting", "list", "while runs wait", "scripts", "scripts",
@@ -112,6 +114,10 @@ class Keys:
     def wake(self, stage: Stage | str, profile: str) -> str:
         """Name the mark that a wake-up is under way."""
         return f"{self.prefix}wake:{stage}:{profile}"
+
+    def permits(self, profile: str) -> str:
+        """Name what all workers know together of when a profile's provider may be asked."""
+        return f"{self.prefix}permits:{profile}"
 
     def thread(self, profile: str, thread_id: str) -> str:
         """Name the root of a thread's mailbox; scripts append `:active` and `:waiting`."""

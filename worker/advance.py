@@ -20,11 +20,12 @@ from threadrun.records import ProviderAnswer
 from threadrun.request import RunRequest
 from threadrun.status import CallState, Stage
 from worker.ask import ask
-from worker.decide import decide
+from worker.decide import decide, hold
 from worker.decide.calls import answer_for
 from worker.decide.decision import (
     Ask,
     Changes,
+    Conclusion,
     Event,
     Finish,
     Move,
@@ -41,8 +42,10 @@ from worker.final import Closing, final
 from worker.gather import Gathering, gather
 from worker.lease import ClaimLost
 from worker.outbox import Message
+from worker.permits import NoPermit
 from worker.post import post
 from worker.redis_clock import RedisClock
+from worker.store.gates import Kind
 from worker.store.ledger import CallAddress, CallResult
 from worker.store.runs import Written
 from worker.store.writes import Commit, event_body, next_status, sent_calls
@@ -56,6 +59,9 @@ MAX_TURNS = 16
 
 HARD_LIMIT_GRACE_SECONDS = 10.0
 """How long after a handler's own limit its child is killed."""
+
+FIRST_PATIENCE_MS = 1_000
+"""How long an advance waits for its first permit where a rate is set; longer, and its slot serves another run."""
 
 _WITH_CALLS = frozenset({Stage.TOOLS, Stage.SUBMIT, Stage.CANCEL})
 _TELL_TIMEOUT_SECONDS = 10.0
@@ -72,6 +78,7 @@ class Advance:
         self._writes = 0
         self._polls = 0
         self._requests = 0
+        self._begun = False
         self._shown: Run | None = None
         self._gathering = Gathering()
 
@@ -85,27 +92,35 @@ class Advance:
         seen: Seen = Look()
         for _ in range(MAX_TURNS):
             decision = decide(self._run, seen, self._clock.now_ms(), self._desk.rules)
-            match decision:
-                case Ask(question):
-                    seen = await self._ask(question)
-                case Post():
-                    seen = await self._post(decision)
-                case Move():
-                    return await self._move(decision)
-                case Rest(delay_ms):
-                    await self._rest(delay_ms)
-                    return None
-                case Repair():
-                    return await self._repair(decision)
-                case Finish():
-                    return await self._finish(decision)
-                case Tell():
-                    return await self._tell()
-                case _:
-                    assert_never(decision)
+            try:
+                match decision:
+                    case Ask(question):
+                        seen = await self._ask(question)
+                    case Post():
+                        seen = await self._post(decision)
+                    case _:
+                        return await self._conclude(decision)
+            except NoPermit as refused:
+                held = hold(self._run, decision, refused.wait_ms, self._clock.now_ms(), self._desk.rules)
+                return await self._conclude(held)
         log.error("run.undecided", run_key=self._run.key, stage=self._run.stage.value)
         await self._rest(self._desk.rules.lease_ms)
         return None
+
+    async def _conclude(self, decision: Conclusion) -> None:
+        match decision:
+            case Move():
+                await self._move(decision)
+            case Rest(delay_ms):
+                await self._rest(delay_ms)
+            case Repair():
+                await self._repair(decision)
+            case Finish():
+                await self._finish(decision)
+            case Tell():
+                await self._tell()
+            case _:
+                assert_never(decision)
 
     async def hand_back(self) -> None:
         """Leave the run due at once, for somebody else."""
@@ -142,8 +157,8 @@ class Advance:
                 self._desk.provider, self._run, known, self._before_request, json.loads(include or "[]")
             )
             return self._gathering.seen()
-        self._polls += question is Question.RUN
         seen = await ask(self._desk, self._run, question, self._before_request)
+        self._polls += question is Question.RUN
         self._note_shown(seen)
         return seen
 
@@ -154,16 +169,29 @@ class Advance:
             self._desk.echo.saw(self._run.key, value)
 
     async def _before_request(self) -> None:
-        """See that the claim outlives the next request."""
+        """Get a permit, and see that the claim outlives the request."""
+        await self._permit(Kind.GET)
+        await self._keep_claim()
+        self._requests += 1
+
+    async def _permit(self, kind: Kind) -> None:
+        """Get a permit; what was begun waits longer for one, for otherwise it would have to begin again."""
+        await self._keep_claim()
+        patience_ms = self._desk.rules.request_deadline_ms if self._begun else FIRST_PATIENCE_MS
+        now = self._clock.now_ms()
+        await self._desk.permits.take(kind, now, patience_ms, f"{self._run.key}:{now}")
+        self._begun = True
+
+    async def _keep_claim(self) -> None:
         rules, now = self._desk.rules, self._clock.now_ms()
         if self._lease_until_ms - now <= rules.request_deadline_ms:
             if not await self._desk.store.renew(self._run, rules.lease_ms):
                 raise ClaimLost
             self._lease_until_ms = now + rules.lease_ms
-        self._requests += 1
 
     async def _post(self, decision: Post) -> Seen:
         """Store the intent, then send: a successor knows that something may have been sent, and until when."""
+        await self._permit(Kind.POST)
         rules, now = self._desk.rules, self._clock.now_ms()
         intent = Intent(decision.effect, now, now + rules.request_deadline_ms)
         changes = replace(decision.changes, progress=replace(decision.changes.progress, intent=intent))

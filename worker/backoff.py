@@ -56,6 +56,12 @@ class Fixed:
         return max(1, round(self.interval_ms * spread(seed, self.jitter)))
 
 
+def scattered_ms(wait_ms: int, seed: str) -> int:
+    """Add up to a quarter to a wait that many share, 0.1 s to 2 s, so that they do not all come back at once."""
+    most = min(max(wait_ms / 4, 100), 2_000)
+    return wait_ms + round(most * (spread(seed, 0.5) - 0.5))
+
+
 def error_delay_ms(errors: int, floor_seconds: float | None, seed: str, cap_ms: int = 30_000) -> int:
     """Wait 0.5, 1, 2, 4 … s after the first, second … error in a row, never less than the provider asked for."""
     grown = min(500 << min(max(errors - 1, 0), 10), cap_ms)

@@ -14,6 +14,7 @@ from worker.decide.seen import ToolSpec
 from worker.echo import Echo
 from worker.observer import Observer
 from worker.outbox import Outbox
+from worker.permits import Permits
 from worker.providers.base import Provider
 from worker.store.runs import RunStore
 
@@ -54,6 +55,7 @@ class Desk:
     tools: ServedTools
     observer: Observer
     outbox: Outbox
+    permits: Permits
     retention_ms: int
     max_output_total_bytes: int
     echo: Echo = field(default_factory=Echo)

@@ -9,6 +9,7 @@ from typing import TypeVar
 from threadrun.models import Message, Page, Run, RunStep, Usage
 from worker.decide.seen import Gathered
 from worker.lease import BeforeRequest
+from worker.permits import NoPermit
 from worker.providers.base import No, Provider, Refusal, Reply, Yes
 from worker.replies import written_by
 from worker.view import RunView
@@ -30,6 +31,8 @@ class Gathering:
     missing: tuple[str, ...] = ()
     refused: bool = False
     """What is missing will not come by asking again."""
+    held_ms: int = 0
+    """For how long there was no permit to ask."""
     usage: Usage | None = None
     usage_source: str = ""
 
@@ -40,6 +43,7 @@ class Gathering:
             run_usage=self.usage_source == "run",
             any_usage=self.usage is not None,
             refused=self.refused,
+            held_ms=self.held_ms,
         )
 
 
@@ -51,11 +55,21 @@ class _Reader:
     before_request: BeforeRequest
     missing: list[str] = field(default_factory=list)
     refusals: int = 0
+    held_ms: int = 0
 
     async def run(self) -> Run | None:
-        await self.before_request()
+        if not await self._permitted():
+            return None
         reply = await self.provider.get_run(self.thread_id, self.run_id)
         return reply.value if isinstance(reply, Yes) else None
+
+    async def _permitted(self) -> bool:
+        if not self.held_ms:
+            try:
+                await self.before_request()
+            except NoPermit as refused:
+                self.held_ms = refused.wait_ms
+        return not self.held_ms
 
     async def pages(
         self, name: str, read: Callable[[str | None], Awaitable[Reply[Page[T]]]]
@@ -63,7 +77,9 @@ class _Reader:
         found: list[T] = []
         after: str | None = None
         for _ in range(MAX_PAGES):
-            await self.before_request()
+            if not await self._permitted():
+                self.missing.append(name)
+                break
             reply = await read(after)
             if not isinstance(reply, Yes):
                 self.missing.append(name)
@@ -117,6 +133,7 @@ async def gather(
         messages=written_by(run_id, messages, steps),
         missing=tuple(reader.missing),
         refused=bool(reader.missing) and reader.refusals == len(reader.missing),
+        held_ms=reader.held_ms,
         usage=usage,
         usage_source=source,
     )

@@ -11,4 +11,4 @@ class ClaimLost(Exception):
 
 
 BeforeRequest: TypeAlias = Callable[[], Awaitable[None]]
-"""To be awaited before each request; raises ClaimLost. It sees that the claim outlives the request."""
+"""To be awaited before each request; raises ClaimLost or NoPermit. It sees that the claim outlives the request."""

@@ -6,8 +6,10 @@ from config.profile import PollSettings, Profile
 from config.sections import EngineSettings
 from worker.backoff import Fixed, Gentle, PollPolicy
 from worker.decide.rules import Rules
+from worker.permits import Limits
 from worker.providers import AssistantsProvider, ProfileConnection
 from worker.providers.base import Capabilities, Provider
+from worker.store.gates import Rate
 
 
 def provider_for(name: str, profile: Profile) -> Provider:
@@ -26,6 +28,16 @@ def provider_for(name: str, profile: Profile) -> Provider:
             max_reply_bytes=profile.max_reply_bytes,
         ),
         capabilities=Capabilities(metadata_echoed=profile.metadata_echoed),
+    )
+
+
+def limits_for(profile: Profile) -> Limits:
+    """Gather what a profile says of its requests' number."""
+    return Limits(
+        gets=Rate(profile.gets_per_second, profile.burst),
+        posts=Rate(profile.posts_per_second, profile.burst),
+        breaker_failures=profile.breaker_failures,
+        probe_ms=_ms(profile.request_deadline_seconds),
     )
 
 

@@ -35,8 +35,10 @@ from worker.lost_child import LostChild
 from worker.observer import Observer
 from worker.outbox import Outbox
 from worker.own_consumer import OwnConsumer
-from worker.profiles import provider_for, rules_for
+from worker.permits import Permits
+from worker.profiles import limits_for, provider_for, rules_for
 from worker.providers.base import Provider
+from worker.providers.watched import WatchedProvider
 from worker.redis_clients import async_redis_client, redis_client
 from worker.store.runs import RunStore
 from worker.tick import Tick
@@ -134,7 +136,8 @@ class RunsRuntime:
         store = RunStore(client, self._keys)
         tools = ServedTools(client, self._keys)
         for name, profile in settings.require_profiles().items():
-            provider = self._providers[name] = provider_for(name, profile)
+            permits = Permits(name, store.gates, limits_for(profile))
+            provider = self._providers[name] = WatchedProvider(provider_for(name, profile), permits)
             desk = Desk(
                 store=store,
                 provider=provider,
@@ -142,6 +145,7 @@ class RunsRuntime:
                 tools=tools,
                 observer=self._observer,
                 outbox=self._outbox,
+                permits=permits,
                 retention_ms=settings.engine.retention_seconds * 1000,
                 max_output_total_bytes=settings.tools.max_output_total_bytes,
                 echo=Echo(name),
@@ -155,6 +159,7 @@ class RunsRuntime:
         if engine is None:
             log.warning("wakeup.unknown_profile", profile=str(profile)[:64])
             return {"claimed": 0}
+        self._tick.received(stage, profile)
         return {"claimed": self._loop.run(engine.serve(stage))}
 
     def drain(self) -> None:

@@ -1,13 +1,15 @@
 """Ask every 50 ms which stages have due runs, and send their wake-ups; trim the indexes once a minute.
 
 It runs in a thread of every `runs` worker. There is no leader: the mark `wake:{stage}:{profile}` keeps several
-workers from sending the same wake-up, and lapses by itself when its message is lost.
+workers from sending the same wake-up, and lapses by itself when its message is lost: after 1 s, then after 2, 4 … s,
+for a message that nobody takes is more likely waiting in a queue than lost.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 
 import structlog
@@ -22,6 +24,11 @@ from worker.store.scripts import Scripts
 log = structlog.get_logger("threadrun.tick")
 
 WAKE_LIFE_MS = 1_000
+"""How long a wake-up may be on its way before it is sent again."""
+
+LONGEST_WAKE_LIFE_MS = 60_000
+"""The same once it was sent again and again; a queue without a taker grows by no more than one in this time."""
+
 TRIM_EVERY_SECONDS = 60.0
 TRIM_LIMIT = 1_000
 UNSEEN_LIFE_MS = 86_400_000
@@ -59,6 +66,7 @@ class Tick:
         self._scripts = Scripts(redis)
         self._pairs = [(stage, profile) for profile in profiles for stage in TASK_OF_STAGE]
         self._key_names = [name for pair in self._pairs for name in (keys.agenda(*pair), keys.wake(*pair))]
+        self._received: deque[int] = deque()
         self._trim_at = time.monotonic() + TRIM_EVERY_SECONDS
         self._stop = threading.Event()
         self._failed = False
@@ -78,10 +86,16 @@ class Tick:
         while not self._stop.wait(self._tick_seconds if not self._failed else 0.5):
             self.once()
 
+    def received(self, stage: Stage, profile: str) -> None:
+        """Note that a wake-up came through, whatever it can claim; any thread may say so."""
+        self._received.append(self._pairs.index((stage, profile)))
+
     def once(self) -> int:
         """Tick once; gives the number of wake-ups sent."""
         try:
-            due: list[int] = self._scripts.call("due", self._key_names, [WAKE_LIFE_MS])
+            received = {self._received.popleft() for _ in range(len(self._received))}
+            lives = (WAKE_LIFE_MS, LONGEST_WAKE_LIFE_MS)
+            due: list[int] = self._scripts.call("due", self._key_names, [*lives, *sorted(received)])
             # Sent before anything else can fail: those stages are marked as woken now.
             for position in due:
                 stage, profile = self._pairs[int(position)]

@@ -10,6 +10,7 @@ from threadrun.client import RunClient
 from threadrun.models import Run
 from threadrun.status import CallState, Outcome, Stage
 from worker.decide.decision import Changes, Event, NewCall, ThreadMove
+from worker.store.gates import Kind, Permit, Rate, Verdict
 from worker.store.ledger import CallAddress, CallClaim, CallResult, call_claim
 from worker.store.runs import Final, RunStore, Written
 from worker.store.writes import Commit, event_body
@@ -172,6 +173,48 @@ async def finish_from(store: RunStore, stage: Stage, outcome: Outcome = Outcome.
     run = await claim_one(store, Stage.FINALIZE)
     assert (await store.finish(run, last_words(run, outcome))).ok
     return run
+
+
+async def permitted(
+    store: RunStore,
+    kind: Kind = Kind.GET,
+    *,
+    rate: Rate | None = None,
+    patience_ms: int = 0,
+    probe_ms: int = 15_000,
+    token: str = "",
+) -> Permit:
+    return await store.gates.permit(
+        "default",
+        kind,
+        rate or Rate(),
+        patience_ms=patience_ms,
+        probe_ms=probe_ms,
+        token=token or f"permit{next(_ops)}",
+    )
+
+
+async def noted(
+    store: RunStore,
+    verdict: Verdict,
+    kind: Kind = Kind.GET,
+    *,
+    took_ms: int = 0,
+    wish_ms: int = 0,
+    most_failures: int = 3,
+    token: str = "",
+) -> list[tuple[str, bool, int]]:
+    """Note an answer; gives gate, whether it was paused, and for how long (ms), of each change."""
+    changes = await store.gates.note(
+        "default",
+        kind,
+        verdict,
+        took_ms=took_ms,
+        wish_ms=wish_ms,
+        most_failures=most_failures,
+        token=token or f"note{next(_ops)}",
+    )
+    return [(change.gate, change.paused, change.pause_ms) for change in changes]
 
 
 async def whole_life(client: RunClient, store: RunStore, clock_ms: int, **options: Any) -> str:

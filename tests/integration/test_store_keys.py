@@ -6,11 +6,12 @@ import re
 
 import pytest
 
-from tests.integration.carrying import claim_one, whole_life
+from tests.integration.carrying import claim_one, noted, whole_life
 from tests.integration.test_store_repeats import eventful_life
 from tests.integration.test_store_tick import beat, due
 from threadrun.keys import KEY_DOCS, Keys
 from threadrun.status import Stage
+from worker.store.gates import Verdict
 
 LASTING = {"index:runs", "index:status:{status}", "stream", "profiles", "tools", "tools:seen", "workers"}
 """Bounded by trimming or a cap instead of a TTL, as their `life` says."""
@@ -33,7 +34,8 @@ async def full_life(backend, client, store, **options):
     key = await whole_life(client, store, backend.now_ms(), **options)
     client.enqueue("asst", thread_id="thread_new", idempotency_key="open-1")
     client.enqueue("asst", thread_id="thread_new", idempotency_key="open-2")
-    due(backend, ("create", "default"), life_ms=60_000)
+    due(backend, ("create", "default"))
+    await noted(store, Verdict.FAILED)
     return key
 
 

@@ -12,7 +12,9 @@ from tests.integration.carrying import (
     claim_one,
     finish_from,
     move,
+    noted,
     opened,
+    permitted,
     reopen,
     whole_life,
 )
@@ -20,9 +22,11 @@ from tests.integration.test_store_scripts import ALL
 from tests.integration.test_store_tick import beat, trim
 from threadrun.scripts import script_text
 from threadrun.status import Stage
+from worker.store.gates import Kind, Rate, Verdict
 
-COSTS_A_DELAY = {"claim", "due"}
-"""A repeated claim leaves its first runs to their lease, a repeated `due` its first wake-ups to their marks."""
+COSTS_A_DELAY = {"claim", "due", "permit"}
+"""A repeated claim leaves its first runs to their lease, a repeated `due` its first wake-ups to their marks, a
+repeated permit its first place in time to nobody."""
 
 DRAWN = {"enqueue_op", "cancel_op"}
 """Record fields that hold a random name."""
@@ -72,6 +76,10 @@ async def eventful_life(backend: Backend) -> dict[str, object]:
     client.cancel("b")
     await finish_from(store, Stage.TOOLS)
     await claim_one(store, Stage.WAITING)
+    await permitted(store, rate=Rate(5), token="p")
+    for number in range(4):
+        await noted(store, Verdict.FAILED, token=f"f{number}")
+    await noted(store, Verdict.LIMITED, Kind.POST, token="l")
     backend.turn(86_400)
     trim(backend)
     left = backend.dump()

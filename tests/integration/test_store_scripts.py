@@ -7,11 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.carrying import CallAddress, claim_call, claim_one, reopen, whole_life
+from tests.integration.carrying import (
+    CallAddress,
+    claim_call,
+    claim_one,
+    noted,
+    permitted,
+    reopen,
+    whole_life,
+)
 from tests.integration.test_store_tick import beat, due, trim
 from threadrun import scripts
 from threadrun.scripts import script_text
 from threadrun.status import Stage
+from worker.store.gates import Verdict
 from worker.store.scripts import Scripts
 
 ROOT = Path(scripts.__file__).parents[1]
@@ -51,6 +60,8 @@ async def test_a_runs_life_uses_every_script_file_and_no_other(backend, client, 
     await claim_call(store, CallAddress(key, 1, 0), "token")
     client.cancel(key)
     trim(backend)
+    await permitted(store)
+    await noted(store, Verdict.FAILED)
 
     assert asked == set(ALL)
 
@@ -125,6 +136,8 @@ def test_a_script_is_registered_once_a_client(backend):
     own = Scripts(Counting(), clock_key=backend.clock_key)
     for _ in range(3):
         own.call(
-            "due", [backend.keys.agenda("poll", "default"), backend.keys.wake("poll", "default")], [1000]
+            "due",
+            [backend.keys.agenda("poll", "default"), backend.keys.wake("poll", "default")],
+            [1000, 60_000],
         )
     assert len(registered) == 1

@@ -12,7 +12,7 @@ from threadrun.status import Stage
 from worker import tick as tick_module
 from worker.heartbeat import Heartbeat, Served
 from worker.observer import Observer
-from worker.tick import TASK_OF_STAGE, TRIM_LIMIT, UNSEEN_LIFE_MS, WAKE_LIFE_MS, Tick
+from worker.tick import LONGEST_WAKE_LIFE_MS, TASK_OF_STAGE, TRIM_LIMIT, UNSEEN_LIFE_MS, WAKE_LIFE_MS, Tick
 
 DAY_MS = 86_400_000
 
@@ -41,9 +41,9 @@ def tick(backend, sent):
     return made
 
 
-def due(backend, *pairs, life_ms=WAKE_LIFE_MS):
+def due(backend, *pairs, received=()):
     keys = [name for pair in pairs for name in (backend.keys.agenda(*pair), backend.keys.wake(*pair))]
-    return backend.scripts.call("due", keys, [life_ms])
+    return backend.scripts.call("due", keys, [WAKE_LIFE_MS, LONGEST_WAKE_LIFE_MS, *received])
 
 
 async def test_only_stages_with_due_runs_are_woken(backend, client, store, tick, sent):
@@ -72,14 +72,61 @@ def test_two_ticks_never_send_the_same_wake_up(backend, client, tick, sent):
 def test_a_wake_up_that_was_lost_is_sent_again_when_its_mark_lapses(backend, client):
     client.enqueue("asst", messages="hi")
     assert due(backend, ("create", "default")) == [0]
-    assert 0 < backend.sync.pttl(backend.keys.wake("create", "default")) <= WAKE_LIFE_MS
-    backend.sync.delete(backend.keys.wake("create", "default"))
-    assert due(backend, ("create", "default"), life_ms=30) == [0]
+    backend.turn(WAKE_LIFE_MS / 1000 - 0.001)
+    assert due(backend, ("create", "default")) == []
+    backend.turn(0.001)
 
-    until = time.monotonic() + 5
-    while due(backend, ("create", "default"), life_ms=30) == []:
-        assert time.monotonic() < until
-        time.sleep(0.005)
+    assert due(backend, ("create", "default")) == [0]
+
+
+def test_wake_ups_that_nobody_receives_do_not_pile_up(backend, client, tick, sent):
+    client.enqueue("asst", messages="hi")
+    client.enqueue("asst", messages="hi", profile="azure")
+    at = []
+    for second in range(3600):
+        if tick.once():
+            at.append(second)
+        backend.turn(1)
+
+    assert at[:7] == [0, 1, 3, 7, 15, 31, 63]
+    assert len(sent.wakes) / 2 == len(at) <= 7 + 3600 / 60
+
+
+@pytest.mark.parametrize("claims", [True, False], ids=["claimed", "received by a worker that is busy"])
+async def test_once_wake_ups_are_received_again_a_lost_one_costs_a_second_again(
+    backend, client, store, tick, sent, claims
+):
+    client.enqueue("asst", messages="hi")
+    for _ in range(600):
+        tick.once()
+        backend.turn(1)
+    if claims:
+        await claimed(store, Stage.CREATE)
+        client.enqueue("asst", messages="ho")
+    else:
+        tick.received(Stage.CREATE, "default")
+        assert tick.once() == 0
+        backend.turn(1)
+    sent.wakes.clear()
+
+    assert [tick.once(), tick.once()] == [1, 0]
+    backend.turn(2)
+    assert tick.once() == 1
+
+
+def test_a_received_wake_up_whose_mark_a_claim_has_removed_makes_no_mark(backend, client, tick):
+    tick.received(Stage.CREATE, "default")
+    tick.once()
+    client.enqueue("asst", messages="hi")
+
+    assert tick.once() == 1
+
+
+def test_a_mark_that_nobody_needs_any_more_goes(backend, client, tick):
+    client.enqueue("asst", messages="hi")
+    tick.once()
+
+    assert 0 < backend.sync.pttl(backend.keys.wake("create", "default")) <= 2 * LONGEST_WAKE_LIFE_MS
 
 
 def test_the_positions_of_all_due_pairs_are_given(backend, client):

@@ -27,6 +27,7 @@ def names(keys):
         "run:{run_key}/calls": keys.calls("{run_key}"),
         "agenda:{stage}:{profile}": keys.agenda("{stage}", "{profile}"),
         "wake:{stage}:{profile}": keys.wake("{stage}", "{profile}"),
+        "permits:{profile}": keys.permits("{profile}"),
         "index:runs": keys.index_runs(),
         "index:status:{status}": keys.index_status("{status}"),
         "stream": keys.stream(),

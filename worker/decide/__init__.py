@@ -12,9 +12,9 @@ from typing import assert_never
 from threadrun.status import Stage
 from worker.decide.admit import admit
 from worker.decide.cancel import cancel
-from worker.decide.create import create
-from worker.decide.decision import Decision, Move, Rest, Tell
-from worker.decide.dispatch import dispatch
+from worker.decide.create import create, search_held
+from worker.decide.decision import Ask, Changes, Decision, Move, Post, Question, Rest, Tell
+from worker.decide.dispatch import dispatch, unlooked
 from worker.decide.finalize import finalize
 from worker.decide.poll import poll
 from worker.decide.rules import Rules
@@ -32,7 +32,25 @@ def decide(run: RunView, seen: Seen, now: int, rules: Rules) -> Decision:
         now: Redis's clock in milliseconds.
         rules: The numbers to decide by.
     """
-    return _by_deadline(run, _in_stage(run, seen, now, rules), now, rules)
+    decision = _in_stage(run, seen, now, rules)
+    return _by_deadline(run, decision, now, rules) if isinstance(decision, Move | Rest) else decision
+
+
+def hold(run: RunView, held: Decision, wait_ms: int, now: int, rules: Rules) -> Rest | Move:
+    """Decide what to do with a run whose next request must wait for its profile's permit.
+
+    It rests, and no error is counted; but its deadlines hold, and what can go on without the provider goes on.
+    """
+    match held:
+        case Post(learnt=Changes() as learnt):
+            decision: Rest | Move = Move(run.stage, wait_ms, learnt)
+        case Ask(Question.SEARCH):
+            decision = search_held(run, wait_ms, now, rules)
+        case Ask(Question.RUN) if run.stage is Stage.TOOLS:
+            decision = unlooked(run, now, rules)
+        case _:
+            decision = Rest(wait_ms)
+    return _by_deadline(run, decision, now, rules)
 
 
 def _in_stage(run: RunView, seen: Seen, now: int, rules: Rules) -> Decision:
@@ -57,15 +75,13 @@ def _in_stage(run: RunView, seen: Seen, now: int, rules: Rules) -> Decision:
             assert_never(run.stage)
 
 
-def _by_deadline(run: RunView, decision: Decision, now: int, rules: Rules) -> Decision:
+def _by_deadline(run: RunView, decision: Move | Rest, now: int, rules: Rules) -> Move | Rest:
     """Be there when the stage's deadline passes, however far away the next look would be."""
     match decision:
         case Move(stage, delay_ms, changes):
             left_ms = _deadline_ms(run, stage, changes.progress, rules) - now
         case Rest(delay_ms):
             left_ms = _deadline_ms(run, run.stage, run.progress, rules) - now
-        case _:
-            return decision
     return replace(decision, delay_ms=left_ms) if 0 < left_ms < delay_ms else decision
 
 

@@ -79,7 +79,8 @@ def _post(run: RunView, changes: Changes, *, has_thread: bool) -> Post:
     attempt = changes.progress.attempts + 1
     progress = replace(changes.progress, attempts=attempt, looks=0)
     event = Event("run.create_sent", {"attempt": attempt})
-    return Post(Effect.CREATE_RUN, replace(changes, progress=progress).adding(event))
+    learnt = changes if changes.facts else None
+    return Post(Effect.CREATE_RUN, replace(changes, progress=progress).adding(event), learnt)
 
 
 def _thread_answered(run: RunView, reply: Reply[str], now: int, rules: Rules) -> Decision:
@@ -171,15 +172,30 @@ def _searched(run: RunView, reply: Reply[tuple[Run, ...]], now: int, rules: Rule
 
 def _search_failed(run: RunView, reply: No | Unknown, now: int, rules: Rules) -> Decision:
     """Search again later; a run that can be neither found nor ruled out long after it should end is lost."""
-    due_ms = min(run.deadline_ms, run.cancel_ms or run.deadline_ms)
-    if now - due_ms >= rules.cancel_deadline_ms:
-        progress = replace(run.progress, unconfirmed=True)
-        return end(run, Changes(progress, answer=reply.answer), Outcome.LOST, now)
+    left_ms = search_deadline_ms(run, rules) - now
+    if left_ms <= 0:
+        return _unfound(run, Changes(run.progress, answer=reply.answer), now)
     move = look_later(run, reply, rules, keep_intent=True)
+    move = replace(move, delay_ms=min(move.delay_ms, left_ms))
     if not _held_by_thread(run):
         return move
     progress = replace(move.changes.progress, held=run.progress.held)  # the next look must search too
     return replace(move, changes=Changes(progress, answer=reply.answer))
+
+
+def search_held(run: RunView, wait_ms: int, now: int, rules: Rules) -> Rest | Move:
+    """Decide when the search may not be sent yet: wait, but not for longer than a failing search would."""
+    left_ms = search_deadline_ms(run, rules) - now
+    return Rest(min(wait_ms, left_ms)) if left_ms > 0 else _unfound(run, Changes(run.progress), now)
+
+
+def search_deadline_ms(run: RunView, rules: Rules) -> int:
+    """Say until when a run whose creation is unknown is searched for."""
+    return min(run.deadline_ms, run.cancel_ms or run.deadline_ms) + rules.cancel_deadline_ms
+
+
+def _unfound(run: RunView, changes: Changes, now: int) -> Move:
+    return end(run, replace(changes, progress=replace(changes.progress, unconfirmed=True)), Outcome.LOST, now)
 
 
 def _not_found(run: RunView, answer: ProviderAnswer, now: int, rules: Rules) -> Decision:

@@ -109,6 +109,8 @@ class Post:
 
     effect: Effect
     changes: Changes
+    learnt: Changes | None = None
+    """What to store if the POST must wait for a permit; none: nothing was learnt before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,4 +158,7 @@ class Tell:
     """Send the caller's task; the final record is written."""
 
 
-Decision: TypeAlias = Ask | Post | Move | Rest | Repair | Finish | Tell
+Conclusion: TypeAlias = Move | Rest | Repair | Finish | Tell
+"""What ends an advance."""
+
+Decision: TypeAlias = Ask | Post | Conclusion

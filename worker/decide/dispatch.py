@@ -34,9 +34,14 @@ def dispatch(run: RunView, seen: Seen, now: int, rules: Rules) -> Decision:
         case RunSeen(reply=No(refusal=Refusal.NOT_FOUND) as reply):
             return unreadable(replace(run, progress=replace(run.progress, looked_ms=now)), reply, now, rules)
         case RunSeen():
-            return _send_due(run, Changes(replace(run.progress, looked_ms=now)), now, rules)
+            return unlooked(run, now, rules)
         case _:
             return Rest(0)
+
+
+def unlooked(run: RunView, now: int, rules: Rules) -> Rest | Move:
+    """Go on without having seen the run: its calls are sent all the same."""
+    return _send_due(run, Changes(replace(run.progress, looked_ms=now)), now, rules)
 
 
 def _look(run: RunView, now: int, rules: Rules) -> Decision:
@@ -69,7 +74,7 @@ def _interrupted(unsettled: tuple[CallView, ...], now: int, rules: Rules) -> Rep
     return Repair(tuple(settle), tuple(again)) if settle or again else None
 
 
-def _send_due(run: RunView, changes: Changes, now: int, rules: Rules) -> Decision:
+def _send_due(run: RunView, changes: Changes, now: int, rules: Rules) -> Rest | Move:
     pending = [call for call in run.calls if call.state is CallState.PENDING]
     due = [call for call in pending if send_time_ms(call, rules) <= now]
     sent = {call.index: replace(call, sends=call.sends + 1, sent_ms=now) for call in due}

@@ -23,6 +23,8 @@ def finalize(run: RunView, seen: Seen, now: int, rules: Rules) -> Decision:
             return Finish(outcome) if run.run_id is None else Ask(Question.RECORD)
         case Gathered(missing=missing):
             over = now - run.progress.ended_ms >= rules.finalize_deadline_ms
+            if seen.held_ms and not over:
+                return Rest(seen.held_ms)
             if missing and not over and not seen.refused:
                 errors = run.progress.errors + 1
                 progress = replace(run.progress, errors=errors)

@@ -96,6 +96,8 @@ class Gathered:
     """The run or its steps do."""
     refused: bool = False
     """Reading again will not help: the provider no longer knows the run."""
+    held_ms: int = 0
+    """What is missing was not asked for: there is no permit for so long."""
 
 
 Seen: TypeAlias = (

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
-MAX_HINT_SECONDS = 300.0
+MAX_HINT_SECONDS = 60.0
 """A longer wish is cut to this; the engine's own deadline decides what lies beyond."""
 
 _POLL_AFTER_MS = "openai-poll-after-ms"
@@ -26,7 +26,7 @@ def poll_after_seconds(headers: Mapping[str, str]) -> float | None:
 
 
 def retry_after_seconds(headers: Mapping[str, str], text: str | None = None) -> float | None:
-    """Read the hint of a refusal, from its headers or else from its text; 0 to 300."""
+    """Read the hint of a refusal, from its headers or else from its text; 0 to 60."""
     for name in _MILLISECOND_HEADERS:
         hint = _number(headers.get(name), per_second=1000)
         if hint is not None:

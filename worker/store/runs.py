@@ -8,6 +8,7 @@ from typing import Any
 
 from threadrun.keys import INDEX_LIFE_SECONDS, Keys
 from threadrun.status import Outcome, Stage
+from worker.store.gates import GATE_FIELDS, SharedGates
 from worker.store.ledger import ROW_FIELDS, Ledger, call_view, row_field
 from worker.store.scripts import Arg, Scripts
 from worker.store.writes import Commit, commit_args, commit_keys
@@ -61,12 +62,25 @@ class RunStore:
         self.keys = keys
         self._scripts = Scripts(client, clock_key=clock_key)
         self.ledger = Ledger(keys, self._scripts)
+        self.gates = SharedGates(keys, self._scripts)
 
     async def claim(self, stage: Stage, profile: str, limit: int, lease_ms: int) -> Claimed:
-        """Claim due runs; each gets a fresh claim number and is nobody else's until its lease lapses."""
-        keys = [self.keys.agenda(stage, profile), self.keys.wake(stage, profile)]
-        args: list[Arg] = [self.keys.prefix, lease_ms, limit, SCHEMA, *RECORD_FIELDS]
-        now_ms, *rows = await self._scripts.call("claim", keys, args)
+        """Claim due runs; each gets a fresh claim number and is nobody else's until its lease lapses.
+
+        What Redis knows of the profile's gates comes along, so that it costs no request of its own.
+        """
+        keys = [self.keys.agenda(stage, profile), self.keys.wake(stage, profile), self.keys.permits(profile)]
+        args: list[Arg] = [
+            self.keys.prefix,
+            lease_ms,
+            limit,
+            SCHEMA,
+            len(GATE_FIELDS),
+            *GATE_FIELDS,
+            *RECORD_FIELDS,
+        ]
+        now_ms, gates, *rows = await self._scripts.call("claim", keys, args)
+        self.gates.hear(profile, int(now_ms), gates)
         views = [_view_or_key(row) for row in rows]
         runs = tuple(view for view in views if isinstance(view, RunView))
         return Claimed(int(now_ms), runs, tuple(view for view in views if isinstance(view, str)))

@@ -21,6 +21,8 @@ from worker.desk import Desk, ServedTools
 from worker.engine import Engine
 from worker.observer import Observer
 from worker.outbox import Message, Outbox
+from worker.permits import Limits, Permits
+from worker.providers.watched import WatchedProvider
 from worker.store.ledger import CallAddress
 from worker.store.runs import RunStore
 
@@ -101,6 +103,7 @@ class House:
         self.backend = backend
         self.provider = provider
         self.rules = rules
+        self.limits = Limits()
         self.seconds = 1_000.0
         self.outbox = RecordingOutbox()
         self.fate = Fate()
@@ -123,13 +126,15 @@ class House:
         return Observer(5, 15, monotonic=lambda: self.seconds)
 
     def desk(self, **parts: Any) -> Desk:
+        permits = Permits(PROFILE, self.store.gates, self.limits)
         desk = Desk(
             store=self.store,
-            provider=self.provider,
+            provider=WatchedProvider(self.provider, permits),
             rules=self.rules,
             tools=ServedTools(self.backend.async_redis(), self.backend.keys),
             observer=self.observer,
             outbox=cast(Outbox, self.outbox),
+            permits=permits,
             retention_ms=7 * 86_400_000,
             max_output_total_bytes=512 * 1024,
         )

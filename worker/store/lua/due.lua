@@ -1,12 +1,27 @@
 -- Tells which agendas have due runs and no wake-up under way, and marks those wake-ups as under way.
--- KEYS agenda, wake mark, agenda, wake mark, …   ARGV 1 life of a mark (ms)
--- Returns the positions (from 0) of the pairs to wake
-local now = int(now_ms())
+-- A wake-up that no worker receives is sent again after 1, 2, 4 … s: where nobody takes them they must not pile up.
+-- KEYS agenda, wake mark, agenda, wake mark, …
+-- ARGV 1 life of a first mark (ms)  2 longest life (ms)  3… positions (from 0) of wake-ups that were received
+-- Returns the positions of the pairs to wake
+-- A mark holds how often the wake-up was sent since it was last received, and when it will be sent again.
+local now = now_ms()
+local function mark(key, sends)
+  local life = math.min(ARGV[1] * 2 ^ (sends - 1), tonumber(ARGV[2]))
+  redis.call('SET', key, int(sends) .. ' ' .. int(now + life), 'PX', int(life + ARGV[2]))
+end
+
+for i = 3, #ARGV do
+  local key = KEYS[2 * ARGV[i] + 2]
+  if redis.call('EXISTS', key) == 1 then mark(key, 1) end -- received, but it could claim nothing yet
+end
 local wake = {}
 for i = 1, #KEYS, 2 do
-  if #redis.call('ZRANGEBYSCORE', KEYS[i], '-inf', now, 'LIMIT', 0, 1) > 0
-    and redis.call('SET', KEYS[i + 1], 1, 'NX', 'PX', ARGV[1]) then
-    wake[#wake + 1] = (i - 1) / 2
+  if #redis.call('ZRANGEBYSCORE', KEYS[i], '-inf', int(now), 'LIMIT', 0, 1) > 0 then
+    local sends, again = string.match(redis.call('GET', KEYS[i + 1]) or '', '^(%d+) (%d+)$')
+    if not sends or tonumber(again) <= now then
+      mark(KEYS[i + 1], (sends or 0) + 1)
+      wake[#wake + 1] = (i - 1) / 2
+    end
   end
 end
 return wake
