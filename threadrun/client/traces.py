@@ -27,6 +27,7 @@ NAMELESS = frozenset(
     {
         "run:{run_key}/calls",
         "wake:{stage}:{profile}",
+        "permits:{profile}",
         "profiles",
         "tools",
         "tools:seen",
