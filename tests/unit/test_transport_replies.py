@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.unit.raw_server import Peer, Script, answering, raw_server
-from worker.transport import Answered, Fault, HttpTransport
+from worker.transport import Answered, Broken, Fault, HttpTransport
 
 HEADERS = httpx.Headers({"accept-encoding": "gzip, deflate", "user-agent": "tests"})
 MAX_BYTES = 100_000
@@ -34,6 +34,20 @@ async def test_an_answer_keeps_status_reason_headers_and_body() -> None:
     assert (answer.status, answer.reason, answer.body, answer.fault) == (201, "Made It", b'{"id":1}', None)
     assert answer.headers["x-request-id"] == "r1"
     assert answer.headers["vary"] == "a, b"
+
+
+async def test_headers_that_are_too_large_together_are_no_answer() -> None:
+    many = "".join(f"x-{n}: {'v' * 8_000}\r\n" for n in range(9))
+    few = "".join(f"x-{n}: {'v' * 8_000}\r\n" for n in range(8))
+    opened = HttpTransport(deadline_seconds=5, max_connections=1)
+    outcomes = []
+    for headers in (few, many, ""):
+        async with raw_server(answering(b"{}", headers=headers)) as server:
+            outcomes.append(await opened.send("GET", f"{server.url}/v1", HEADERS))
+    await opened.aclose()
+
+    assert [type(outcome) for outcome in outcomes] == [Answered, Broken, Answered]
+    assert outcomes[1].fault is Fault.BAD_RESPONSE
 
 
 @pytest.mark.parametrize("body", [b"", b"not json", b"<html><body>[[[</body></html>", b"\xff\xfe\x00"])

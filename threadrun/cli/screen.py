@@ -19,6 +19,8 @@ PIPE_WIDTH = 160
 _BLANK = dict.fromkeys(
     [*range(32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd"
 )
+# In JSON they can only stand in strings, where they can be escaped; json.dumps does so below 32.
+_ESCAPED = {code: f"\\u{code:04x}" for code in _BLANK if code >= 127}
 _LINES = {**_BLANK, ord("\n"): "\n", ord("\t"): "    "}
 
 
@@ -72,7 +74,7 @@ class Screen:
         return self.out.encoding.startswith("utf")
 
     def _json(self, text: str) -> None:
-        self.out.file.write(text + "\n")
+        self.out.file.write(text.translate(_ESCAPED) + "\n")
         self.out.file.flush()
 
     def text(self, *parts: str | Text) -> None:

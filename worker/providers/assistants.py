@@ -14,9 +14,10 @@ from threadrun.records import ProviderAnswer
 from threadrun.request import RunRequest
 from worker.providers.base import Capabilities, No, Refusal, Reply, ToolOutput
 from worker.providers.dialects import Dialect, OpenAIDialect, QueryPairs
+from worker.providers.ids import is_plain_id, read_run, reading_page
 from worker.providers.profile import ProfileConnection
 from worker.providers.replies import Replies
-from worker.providers.urls import Urls, is_usable_id
+from worker.providers.urls import Urls
 from worker.transport import HttpTransport
 
 __all__ = ["AssistantsProvider", "ProfileConnection"]
@@ -66,7 +67,7 @@ class AssistantsProvider:
         """Create the run; its metadata carries the run key."""
         query = self._dialect.include(request.include)
         body = request.create_body(run_key)
-        return await self._ask("POST", ("threads", thread_id, "runs"), _run, query, body)
+        return await self._ask("POST", ("threads", thread_id, "runs"), read_run, query, body)
 
     async def get_run(self, thread_id: str, run_id: str) -> Reply[Run]:
         """Read the run."""
@@ -75,7 +76,7 @@ class AssistantsProvider:
     async def list_runs(self, thread_id: str, *, after: str | None = None) -> Reply[Page[Run]]:
         """Read one page of the thread's runs, newest first."""
         return await self._ask(
-            "GET", ("threads", thread_id, "runs"), Page[Run].from_wire, _page("desc", after)
+            "GET", ("threads", thread_id, "runs"), reading_page(Page[Run].from_wire), _page("desc", after)
         )
 
     async def submit_tool_outputs(
@@ -97,14 +98,16 @@ class AssistantsProvider:
         """Read one page of the run's steps, oldest first."""
         query = _page("asc", after) + self._dialect.include(include)
         path = ("threads", thread_id, "runs", run_id, "steps")
-        return await self._ask("GET", path, Page[RunStep].from_wire, query)
+        return await self._ask("GET", path, reading_page(Page[RunStep].from_wire), query)
 
     async def list_messages(
         self, thread_id: str, run_id: str, *, after: str | None = None
     ) -> Reply[Page[Message]]:
         """Read one page of the messages that the run wrote, oldest first."""
         query = (("run_id", run_id), *_page("asc", after))
-        return await self._ask("GET", ("threads", thread_id, "messages"), Page[Message].from_wire, query)
+        return await self._ask(
+            "GET", ("threads", thread_id, "messages"), reading_page(Page[Message].from_wire), query
+        )
 
     async def close(self) -> None:
         """Close its connections."""
@@ -143,21 +146,14 @@ def _page(order: str, after: str | None) -> QueryPairs:
 
 def _thread_id(body: bytes) -> str:
     match read_any_json(body):
-        case {"id": str(thread_id)} if is_usable_id(thread_id):
+        case {"id": str(thread_id)} if is_plain_id(thread_id):
             return thread_id
     raise ValueError("no thread with an id")
 
 
-def _run(body: bytes) -> Run:
-    run = Run.from_wire(body)
-    if not is_usable_id(run.id):
-        raise ValueError("no run with an id")
-    return run
-
-
 def _this_run(run_id: str) -> Callable[[bytes], Run]:
     def parse(body: bytes) -> Run:
-        run = Run.from_wire(body)
+        run = read_run(body)
         if run.id != run_id:
             raise ValueError("another run than the one asked for")
         return run

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from threadrun.records import ProviderAnswer
 from worker.providers.base import No, Refusal, Reply, Unknown, Yes
 from worker.providers.error_bodies import ErrorFields, read_error
+from worker.providers.ids import is_plain_id
 from worker.providers.refusals import refusal_of
 from worker.providers.retry_hints import poll_after_seconds, retry_after_seconds
 from worker.transport import Answered, Broken, NeverSent, Outcome
@@ -75,7 +76,8 @@ class Replies:
         if unknown is not None:
             return Unknown(unknown, answer, retry_after)
         refusal, blocking_run_id = refusal_of(answered.status, message)
-        return No(refusal, answer, retry_after, blocking_run_id)
+        known = blocking_run_id if blocking_run_id and is_plain_id(blocking_run_id) else None
+        return No(refusal, answer, retry_after, known)
 
     def _error(self, body: bytes) -> ErrorFields | None:
         error = read_error(body)

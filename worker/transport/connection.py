@@ -67,7 +67,7 @@ class PrintableResponse(aiohttp.ClientResponse):
 def open_session(max_connections: int, ssl_context: ssl.SSLContext) -> aiohttp.ClientSession:
     """Open a session on the running loop; it keeps no cookies and reads neither proxies nor netrc.
 
-    aiohttp bounds what precedes a body: 128 headers, 8,190 bytes each, and as much for the status line.
+    aiohttp bounds what it holds before a body: 128 headers, 8,190 bytes each, and as much for the status line.
     """
     connector = SingleUseConnector(
         limit=max_connections, keepalive_timeout=KEEP_ALIVE_SECONDS, ssl=ssl_context

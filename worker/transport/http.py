@@ -24,8 +24,15 @@ CONNECT_SECONDS = 5.0
 # A run's URL is asked again and again; parsing one costs a tenth of a request.
 _parsed_url = lru_cache(maxsize=2048)(httpx.URL)
 
+MAX_HEADER_BYTES = 64 * 1024
+"""What all headers of an answer may hold together; real ones have about 2 KB."""
+
 _CHUNK_BYTES = 64 * 1024
 _STREAMED_FROM_BYTES = 1024 * 1024
+
+
+class OversizedHeadersError(Exception):
+    """Refuse an answer for its headers, before anything is read of them."""
 
 
 class _Chunks(httpx.AsyncByteStream):
@@ -108,10 +115,10 @@ def _default_ssl_context() -> ssl.SSLContext:
 
 
 async def _read(response: httpx.Response, attempt: Attempt, max_bytes: int) -> Answered:
-    headers = _headers(response)
-    attempt.head = Answered(response.status_code, response.reason_phrase, headers, b"")
-    chunks = cast("AsyncGenerator[bytes]", aiter(cast("httpx.AsyncByteStream", response.stream)))
     try:
+        headers = _headers(response)
+        attempt.head = Answered(response.status_code, response.reason_phrase, headers, b"")
+        chunks = cast("AsyncGenerator[bytes]", aiter(cast("httpx.AsyncByteStream", response.stream)))
         async with aclosing(chunks):
             body = await read_body(chunks, headers, max_bytes)
     finally:
@@ -121,6 +128,8 @@ async def _read(response: httpx.Response, attempt: Attempt, max_bytes: int) -> A
 
 
 def _headers(response: httpx.Response) -> dict[str, str]:
+    if sum(len(name) + len(value) for name, value in response.headers.raw) > MAX_HEADER_BYTES:
+        raise OversizedHeadersError
     headers: dict[str, str] = {}
     for raw_name, raw_value in response.headers.raw:
         # Latin-1 reads every byte; a header in another encoding is never a reason to fail.
