@@ -102,6 +102,12 @@ class EngineSettings(BaseModel):
     """How often a run may require action before it is cancelled."""
     max_calls_per_round: int = Field(default=128, ge=1, le=1024)
     """How many tool calls one required action may hold."""
+    max_calls: int = Field(default=1000, ge=1, le=100_000)
+    """How many tool calls a run may ask for in all before it is cancelled."""
+    max_same_calls: int = Field(default=20, ge=1, le=100_000)
+    """How often a run may call the same tool with the same arguments before it is cancelled."""
+    max_arguments_bytes: int = Field(default=1024 * 1024, ge=1024, le=1024 * 1024)
+    """How long a call's arguments may be; longer ones get an error output and are not kept."""
     liveness_file: Annotated[str, AfterValidator(_path_template)] | None = None
     """A file that a worker touches every 2 s while it makes progress; it may hold {kind} and {pid}; none: no file."""
     watchdog_seconds: Seconds = 30.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import assert_never
 
 from threadrun.models import Run, RunStep
@@ -26,8 +27,7 @@ async def ask(desk: Desk, run: RunView, question: Question, before_request: Befo
         case Question.RUN:
             await before_request()
             reply = await desk.provider.get_run(run.thread_id or "", run.run_id or "")
-            wanted = _tool_names(reply) if isinstance(reply, Yes) else frozenset[str]()
-            return RunSeen(reply, await desk.tools.get(wanted) if wanted else {})
+            return await _with_tools(desk, run, reply)
         case Question.SEARCH:
             return RunsSearched(await search(desk.provider, run, before_request))
         case Question.NEWEST:
@@ -40,8 +40,14 @@ async def ask(desk: Desk, run: RunView, question: Question, before_request: Befo
             assert_never(question)
 
 
-def _tool_names(reply: Yes[Run]) -> frozenset[str]:
-    return frozenset(call.name for call in reply.value.required_calls)
+async def _with_tools(desk: Desk, run: RunView, reply: Reply[Run]) -> RunSeen:
+    """Add what a new round needs: the tools that are served, and what the run has asked for so far."""
+    calls = reply.value.required_calls if isinstance(reply, Yes) else ()
+    if not calls:
+        return RunSeen(reply, {})
+    tools = await desk.tools.get(frozenset(call.name for call in calls))
+    (asked,) = await desk.store.text(run.key, "asked")
+    return RunSeen(reply, tools, json.loads(asked or "{}"))
 
 
 async def _all_steps(desk: Desk, run: RunView, before_request: BeforeRequest) -> Reply[tuple[RunStep, ...]]:

@@ -55,6 +55,9 @@ def rules_for(profile: Profile, engine: EngineSettings) -> Rules:
         finalize_deadline_ms=_ms(engine.finalize_deadline_seconds),
         max_rounds=engine.max_rounds,
         max_calls=engine.max_calls_per_round,
+        max_total_calls=engine.max_calls,
+        max_same_calls=engine.max_same_calls,
+        max_arguments_bytes=engine.max_arguments_bytes,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from threadrun.models import RequiredToolCall, Run
@@ -12,9 +12,13 @@ from threadrun.status import CallState, Outcome, Stage
 from threadrun.tools import ToolResultKind, error_result
 from worker.decide.decision import Changes, Decision, Event, Move, NewCall
 from worker.decide.ending import to_cancel
+from worker.decide.repeats import asked_again, same_call
 from worker.decide.rules import Rules
-from worker.decide.seen import ToolSpec
+from worker.decide.seen import RunSeen, ToolSpec
 from worker.view import CallView, RunView
+
+MAX_NAME_CHARACTERS = 64
+"""The wire's longest tool name; a model may make up longer ones, which are cut: nobody serves them."""
 
 _SERVER_SIDE = frozenset({"azure_function", "mcp"})
 """Kinds that the server resolves, or that wait for an approval: nothing for a handler."""
@@ -31,15 +35,15 @@ def fingerprint(shown: Run) -> str:
     return hashlib.sha256(json.dumps(calls).encode()).hexdigest()[:32]
 
 
-def open_round(
-    run: RunView, shown: Run, tools: Mapping[str, ToolSpec], changes: Changes, now: int, rules: Rules
-) -> Decision:
+def open_round(run: RunView, shown: Run, seen: RunSeen, changes: Changes, now: int, rules: Rules) -> Decision:
     """Open the ledger rows of a new round and send its calls; a call that nobody serves is answered at once."""
     required = ours(shown)
     number = run.round + 1
-    if number > rules.max_rounds or len(required) > rules.max_calls:
-        return to_cancel(run, changes, "too_many_tool_calls", Outcome.FAILED, now)
-    rows = tuple(_new_call(run, tools, index, call) for index, call in enumerate(required))
+    asked = asked_again(seen.asked, required)
+    if reason := _beyond_limits(run, required, asked, rules):
+        return to_cancel(run, changes, reason, Outcome.FAILED, now)
+    tools = seen.tools or {}
+    rows = tuple(_new_call(run, tools, index, call, rules) for index, call in enumerate(required))
     pending = tuple(_as_sent(row, now) for row in rows if row.state is CallState.PENDING)
     expiry = changes.progress.expires_ms
     until = min(run.deadline_ms, expiry - rules.expiry_margin_ms) if expiry else run.deadline_ms
@@ -61,6 +65,7 @@ def open_round(
         progress=progress,
         opened=rows,
         sent=pending,
+        asked=asked,
         tools_until_ms=until,
     ).adding(opened, *refused)
     if not pending:
@@ -70,8 +75,26 @@ def open_round(
     )
 
 
-def _new_call(run: RunView, tools: Mapping[str, ToolSpec], index: int, call: RequiredToolCall) -> NewCall:
-    row = NewCall(index, call.id, call.type, call.name, call.arguments, CallState.PENDING)
+def _beyond_limits(
+    run: RunView, required: Sequence[RequiredToolCall], asked: Mapping[str, int], rules: Rules
+) -> str:
+    """Name the limit that a new round would pass; empty: none."""
+    total = run.total_calls + len(required)
+    if run.round >= rules.max_rounds or len(required) > rules.max_calls or total > rules.max_total_calls:
+        return "too_many_tool_calls"
+    if any(asked[same_call(call)] > rules.max_same_calls for call in required):
+        return "same_call_repeated"
+    return ""
+
+
+def _new_call(
+    run: RunView, tools: Mapping[str, ToolSpec], index: int, call: RequiredToolCall, rules: Rules
+) -> NewCall:
+    name, kind_of_call = call.name[:MAX_NAME_CHARACTERS], call.type[:MAX_NAME_CHARACTERS]
+    row = NewCall(index, call.id, kind_of_call, name, call.arguments, CallState.PENDING)
+    if too_long(call.arguments, rules.max_arguments_bytes):
+        told = error_result(ToolResultKind.INVALID_ARGUMENTS, _TOO_LONG.format(rules.max_arguments_bytes))
+        return replace(row, arguments="", state=CallState.SETTLED, kind=told.kind.value, output=told.output)
     allowed = run.tool_names == "*" or call.name in run.tool_names.split(",")
     spec = tools.get(call.name) if allowed and call.type == "function" else None
     if spec is None:
@@ -79,6 +102,13 @@ def _new_call(run: RunView, tools: Mapping[str, ToolSpec], index: int, call: Req
         return replace(row, state=CallState.SETTLED, kind=kind.value, output=answer_for(kind))
     return replace(row, queue=spec.queue, timeout_seconds=spec.timeout_seconds, idempotent=spec.idempotent)
 
+
+def too_long(text: str, limit_bytes: int) -> bool:
+    """Tell whether a text is longer than so many bytes, without copying one that obviously is."""
+    return len(text) > limit_bytes or len(text.encode("utf-8", "replace")) > limit_bytes
+
+
+_TOO_LONG = "The arguments are longer than {} bytes. Shorten them and call it again."
 
 _ANSWERS = {
     ToolResultKind.MISSING_TOOL: "This tool is not available in this run. Do not call it again.",

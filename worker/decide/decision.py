@@ -82,6 +82,8 @@ class Changes:
     thread: ThreadMove = ThreadMove.KEEP
     opened: tuple[NewCall, ...] = ()
     """The calls of a new round."""
+    asked: Mapping[str, int] | None = None
+    """How often the run has asked for each call, with those of a new round."""
     tools_until_ms: int | None = None
     """The latest deadline a handler of this round may have."""
     sent: tuple[CallView, ...] = ()

@@ -106,4 +106,4 @@ def _required(
     changes = changes.adding(*_status_event(run, shown))
     if seen.tools is None:  # the answer to a POST: the next look reads the catalogue too
         return Move(Stage.POLL, 0, replace(changes, progress=replace(changes.progress, intent=None)))
-    return open_round(run, shown, seen.tools, changes, now, rules)
+    return open_round(run, shown, seen, changes, now, rules)

@@ -52,5 +52,11 @@ class Rules:
     """How many rounds of tool calls a run may have."""
     max_calls: int = 128
     """How many tool calls one round may have."""
+    max_total_calls: int = 1_000
+    """How many tool calls a run may ask for in all its rounds."""
+    max_same_calls: int = 20
+    """How often a run may ask for the same tool with the same arguments."""
+    max_arguments_bytes: int = 1024 * 1024
+    """How long the arguments of a call may be; longer ones are answered with an error and kept nowhere."""
     max_call_attempts: int = 3
     """How often an idempotent call whose worker died is begun; then its outcome is unknown."""

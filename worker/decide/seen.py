@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from threadrun.models import Run, RunStep
@@ -45,6 +45,8 @@ class RunSeen:
     reply: Reply[Run]
     tools: Mapping[str, ToolSpec] | None = None
     """The tools served at that moment; none: the catalogue was not read, so no round may be opened by this look."""
+    asked: Mapping[str, int] = field(default_factory=dict)
+    """How often the run has asked for each call in its rounds so far (worker.decide.repeats)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,8 @@ def _record_fields(run: RunView, changes: Changes) -> list[tuple[str, Arg]]:
         fields["last_answer"] = changes.answer.dump()
     if changes.tools_until_ms is not None:
         fields["tools_until_ms"] = changes.tools_until_ms
+    if changes.asked is not None:
+        fields["asked"] = json.dumps(changes.asked, separators=(",", ":"))
     if changes.opened:
         pending = sum(row.state is CallState.PENDING for row in changes.opened)
         fields |= {

@@ -165,9 +165,23 @@ async def test_the_record_keeps_the_first_terminal_status_when_the_server_takes_
 
 async def test_a_round_of_very_many_calls_is_opened_as_a_whole(new_house):
     many = 500
-    house = new_house(ScriptedProvider(["add"] * many), rules=replace(RULES, max_calls=1024))
+    house = new_house(
+        ScriptedProvider(["add"] * many), rules=replace(RULES, max_calls=1024, max_same_calls=1024)
+    )
     key = house.enqueue()
     await house.carry(until=Stage.TOOLS)
 
     assert len(house.record(key).tool_calls) == many
     assert len(house.outbox.sent) == many
+
+
+async def test_a_run_that_asks_for_the_same_call_round_after_round_is_brought_to_an_end(new_house):
+    rounds = [["add"]] * 8
+    house = new_house(ScriptedProvider(*rounds), rules=replace(RULES, max_same_calls=3))
+    key = house.enqueue()
+    await house.carry()
+    record = house.record(key)
+
+    assert (record.outcome, len(record.tool_calls), house.provider.cancels) == (Outcome.FAILED, 3, 1)
+    reasons = [event.data["reason"] for event in record.transitions if event.type == "run.cancelling"]
+    assert reasons == ["same_call_repeated"]

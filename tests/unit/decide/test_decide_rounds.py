@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pytest
+
 from tests.unit.decide.views import (
     ADD,
     NOW,
@@ -27,12 +29,12 @@ LOOK = ("call_2", "look", "{}")
 NOBODYS = ("call_3", "fly", "{}")
 
 
-def opened(*calls, progress: Progress | None = None, rules=RULES, **fields: object) -> Move:
+def opened(*calls, progress: Progress | None = None, rules=RULES, asked=None, **fields: object) -> Move:
     asks = shown(
         "requires_action", *calls, **{k: fields.pop(k) for k in ("created_at", "expires_at") if k in fields}
     )
     run = a_run(Stage.POLL, progress or Progress(created_seen_ms=NOW), status="requires_action", **fields)
-    return moved(decide(run, RunSeen(yes(asks), TOOLS), rules=rules))
+    return moved(decide(run, RunSeen(yes(asks), TOOLS, asked or {}), rules=rules))
 
 
 def test_each_call_gets_a_row_with_what_the_catalogue_says_of_its_tool_and_is_sent():
@@ -112,6 +114,66 @@ def test_one_call_too_many_in_a_round_does_the_same_and_as_many_as_allowed_do_no
 
     assert opened(ADD, LOOK, rules=rules).stage is Stage.TOOLS
     assert opened(ADD, LOOK, NOBODYS, rules=rules).stage is Stage.CANCEL
+
+
+def test_one_call_too_many_in_all_rounds_does_the_same():
+    rules = replace(RULES, max_total_calls=5)
+
+    assert opened(ADD, LOOK, rules=rules, round=1, total_calls=3).stage is Stage.TOOLS
+    move = opened(ADD, LOOK, rules=rules, round=1, total_calls=4)
+    assert (move.stage, dict(move.changes.events[-1].data)) == (
+        Stage.CANCEL,
+        {"reason": "too_many_tool_calls"},
+    )
+
+
+def test_the_same_call_too_often_brings_the_run_to_an_end_as_failed():
+    rules = replace(RULES, max_same_calls=2)
+    spaced = ("call_9", "add", ' {"a" : 1}')
+    first = opened(ADD, LOOK, rules=rules)
+    second = opened(spaced, asked=first.changes.asked, rules=rules)
+    third = opened(ADD, asked=second.changes.asked, rules=rules)
+
+    assert (first.stage, second.stage, third.stage) == (Stage.TOOLS, Stage.TOOLS, Stage.CANCEL)
+    assert third.changes.progress.ending is Outcome.FAILED
+    assert dict(third.changes.events[-1].data) == {"reason": "same_call_repeated"}
+    assert opened(ADD, spaced, ADD, rules=rules).stage is Stage.CANCEL  # in one round too
+
+
+@pytest.mark.parametrize(
+    "other", [("call_1", "look", '{"a":1}'), ("call_1", "add", '{"a":2}'), ("call_1", "add", '{"a":1')]
+)
+def test_another_tool_or_other_arguments_are_another_call(other):
+    rules = replace(RULES, max_same_calls=1)
+
+    assert opened(other, asked=opened(ADD).changes.asked, rules=rules).stage is not Stage.CANCEL
+
+
+@pytest.mark.parametrize("odd", ["", "[" * 16_000, "1" * 10_000, "NaN", '{"a":1e400}', "\x00", "x" * 20_000])
+def test_arguments_that_cannot_be_parsed_are_compared_as_they_stand(odd):
+    rules = replace(RULES, max_same_calls=1)
+    first = opened(("c", "add", odd), rules=rules)
+
+    assert first.stage is Stage.TOOLS
+    assert opened(("c", "add", odd), asked=first.changes.asked, rules=rules).stage is Stage.CANCEL
+
+
+def test_arguments_that_are_too_long_are_answered_unread_and_kept_nowhere():
+    rules = replace(RULES, max_arguments_bytes=1024)
+    fits, long = ("c1", "add", "x" * 1024), ("c2", "add", "ü" * 513)
+    move = opened(fits, long, rules=rules)
+
+    assert [row.state for row in move.changes.opened] == [CallState.PENDING, CallState.SETTLED]
+    refused = move.changes.opened[1]
+    assert (refused.arguments, refused.kind, refused.tool_call_id) == ("", "invalid_arguments", "c2")
+    assert "longer than 1024 bytes" in json.loads(refused.output)["error"]["message"]
+    assert [call.index for call in move.changes.sent] == [0]
+
+
+def test_a_made_up_name_without_end_is_cut_and_stands_for_no_tool():
+    (row,) = opened(("c1", "add" + "x" * 100_000, "{}")).changes.opened
+
+    assert (len(row.tool), row.kind) == (64, "missing_tool")
 
 
 def test_a_new_round_forgets_the_refusals_and_the_submit_of_the_last():
