@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 PROFILE_NAME = re.compile(r"[a-z0-9_-]{1,64}")
 """Which profile names are accepted; a request's `profile` follows the same rule."""
@@ -95,8 +95,12 @@ class Profile(BaseModel):
 
     base_url: Annotated[str, AfterValidator(_base_url)]
     """The URL to which `/threads/…` is appended, such as https://api.openai.com/v1."""
-    dialect: Literal["openai"] = "openai"
-    """Which spelling of the Assistants API the server speaks."""
+    dialect: Literal["openai", "azure_agents"] = "openai"
+    """Which spelling of the Assistants API the server speaks; `azure_agents`: a Foundry project's endpoint."""
+    credential: Literal["api_key", "entra"] = "api_key"
+    """What lets a request in: the key, or a Microsoft Entra token, got and renewed by azure-identity."""
+    entra_scope: Annotated[str, Field(min_length=1, max_length=256)] = "https://ai.azure.com/.default"
+    """What an Entra token is asked for."""
     api_key: HeaderSecret | None = None
     """The key; none: no key is sent."""
     api_key_header: Literal["authorization", "api-key"] = "authorization"
@@ -127,3 +131,9 @@ class Profile(BaseModel):
     """How long before a run expires at the provider its unfinished tool calls get an error output."""
     poll: PollSettings = Field(default_factory=PollSettings)
     """How often a run is looked at."""
+
+    @model_validator(mode="after")
+    def _one_credential(self) -> Self:
+        if self.credential == "entra" and self.api_key is not None:
+            raise ValueError("has an API_KEY, but its CREDENTIAL is entra; give one of them")
+        return self

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -131,11 +132,17 @@ class Settings(BaseSettings):
         """Give the profiles; a worker of the `runs` queue cannot work without one.
 
         Raises:
-            SettingsInvalid: none is configured.
+            SettingsInvalid: None is configured, or one of them needs a package that is not installed.
         """
         if not self.profiles:
             name = variable_name("profiles.default.base_url")
             raise SettingsInvalid([Problem(name, "no provider is configured; set it to its URL")])
+        entra = [name for name, profile in self.profiles.items() if profile.credential == "entra"]
+        if entra and not _is_installed("azure", "identity"):
+            remedy = "entra needs azure-identity; pip install 'threadrun[azure]'"
+            raise SettingsInvalid(
+                [Problem(variable_name(f"profiles.{name}.credential"), remedy) for name in entra]
+            )
         return self.profiles
 
     def secret_values(self) -> frozenset[str]:
@@ -229,3 +236,7 @@ def _sentinel_problems(settings: Settings) -> list[Problem]:
         name = "redis_sentinel_master" if settings.redis_sentinel_master else "redis_sentinel_password"
         return [Problem(variable_name(name), "has no effect: no URL is sentinel://; remove it")]
     return []
+
+
+def _is_installed(package: str, module: str) -> bool:
+    return find_spec(package) is not None and find_spec(f"{package}.{module}") is not None

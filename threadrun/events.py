@@ -68,6 +68,7 @@ LOGGED_EVENTS: Final = {
     "profile.metadata_not_echoed": "the server keeps runs' metadata to itself; set the profile's METADATA_ECHOED=false",
     "profile.paused": "all workers leave a provider alone (`kind`: GET, POST or both; `reason`, `seconds`; said once)",
     "profile.resumed": "it answered again, and all go on (`kind`; said once)",
+    "token.not_renewed": "an Entra token could not be had; the old one serves until it expires, then runs are held",
     "tick.failed": "Redis did not answer the tick (said once)",
     "tick.resumed": "it answers again",
     "heartbeat.missed": "Redis did not take a heartbeat (said once)",

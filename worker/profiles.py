@@ -9,6 +9,8 @@ from worker.decide.rules import Rules
 from worker.permits import Limits
 from worker.providers import AssistantsProvider, ProfileConnection
 from worker.providers.base import Capabilities, Provider
+from worker.providers.dialects import DIALECTS
+from worker.providers.entra_tokens import EntraTokens, default_credential
 from worker.store.gates import Rate
 
 
@@ -28,6 +30,10 @@ def provider_for(name: str, profile: Profile) -> Provider:
             max_reply_bytes=profile.max_reply_bytes,
         ),
         capabilities=Capabilities(metadata_echoed=profile.metadata_echoed),
+        dialect=DIALECTS[profile.dialect](),
+        tokens=EntraTokens(default_credential(), profile.entra_scope)
+        if profile.credential == "entra"
+        else None,
     )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import SecretStr
 
 from tests.unit.raw_server import answering, raw_server
 from threadrun.request import MessageInput, RunRequest
 from worker.providers import AssistantsProvider, ProfileConnection, ToolOutput
+from worker.providers.dialects import AzureAgentsDialect, Dialect
 
 REQUEST = RunRequest(
     assistant_id="asst_1",
@@ -33,9 +35,10 @@ class Sent:
         self.headers = {name: line.partition(": ")[2] for name, line in zip(self.names, lines, strict=True)}
 
 
-async def sent(ask: Ask, **settings: Any) -> Sent:
+async def sent(ask: Ask, dialect: Dialect | None = None, **settings: Any) -> Sent:
     async with raw_server(answering(b"{}")) as server:
-        provider = AssistantsProvider(ProfileConnection("default", f"{server.url}/v1", **settings))
+        connection = ProfileConnection("default", f"{server.url}/v1", **settings)
+        provider = AssistantsProvider(connection, dialect=dialect)
         try:
             await ask(provider)
         finally:
@@ -153,3 +156,25 @@ async def test_outputs_of_megabytes_are_sent_whole() -> None:
     assert request.headers["content-type"] == "application/json"
     assert request.headers["openai-beta"] == "assistants=v2"
     assert len(set(request.names)) == len(request.names)
+
+
+async def test_azure_agents_are_asked_with_their_version_and_names_joined_by_commas() -> None:
+    request = RunRequest(assistant_id="a", thread_id="t", include=("one", "two"))
+    seen = await sent(
+        lambda p: p.create_run("t", request, run_key="k"), AzureAgentsDialect(), extra_query={"team": "x"}
+    )
+    url = urlsplit(seen.line.split()[1])
+    assert url.path == "/v1/threads/t/runs"
+    assert parse_qsl(url.query) == [("api-version", "v1"), ("team", "x"), ("include[]", "one,two")]
+    assert "openai-beta" not in seen.names
+
+
+async def test_a_profile_may_name_another_version_of_azures_api() -> None:
+    version = {"api-version": "2025-05-15-preview"}
+    seen = await sent(lambda p: p.get_run("t", "r"), AzureAgentsDialect(), extra_query=version)
+    assert seen.line == "GET /v1/threads/t/runs/r?api-version=2025-05-15-preview HTTP/1.1"
+
+
+async def test_no_names_to_include_leave_no_empty_parameter() -> None:
+    seen = await sent(lambda p: p.list_steps("t", "r"), AzureAgentsDialect())
+    assert "include" not in seen.line

@@ -38,6 +38,24 @@ def test_a_worker_of_runs_is_told_how_to_configure_a_profile():
         load_settings({}, None).require_profiles()
 
 
+ENTRA = {**URL, "THREADRUN_PROFILES__DEFAULT__CREDENTIAL": "entra"}
+
+
+def test_a_profile_with_entra_tokens_has_no_key_beside_them():
+    assert load_settings(ENTRA, None).require_profiles()["default"].credential == "entra"
+    assert problems({**ENTRA, "THREADRUN_PROFILES__DEFAULT__API_KEY": "k"}) == {
+        "THREADRUN_PROFILES__DEFAULT": "has an API_KEY, but its CREDENTIAL is entra; give one of them"
+    }
+
+
+def test_entra_tokens_without_azure_identity_are_refused_with_the_remedy(monkeypatch):
+    monkeypatch.setattr("config.settings.find_spec", lambda name: None)
+    with pytest.raises(
+        SettingsInvalid, match=r"PROFILES__DEFAULT__CREDENTIAL: .* pip install 'threadrun\[azure\]'"
+    ):
+        load_settings(ENTRA, None).require_profiles()
+
+
 def test_nested_names_reach_the_innermost_setting():
     settings = load_settings({**URL, "THREADRUN_PROFILES__DEFAULT__POLL__FIRST_SECONDS": "0.5"}, None)
     assert settings.profiles["default"].poll.first_seconds == 0.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from threadrun.records import ProviderAnswer
 from threadrun.request import RunRequest
 from worker.providers.base import Capabilities, No, Refusal, Reply, ToolOutput
 from worker.providers.dialects import Dialect, OpenAIDialect, QueryPairs
+from worker.providers.entra_tokens import EntraTokens, NoTokenError
 from worker.providers.ids import is_plain_id, read_run, reading_page
 from worker.providers.profile import ProfileConnection
 from worker.providers.replies import Replies
@@ -42,11 +44,14 @@ class AssistantsProvider:
         *,
         capabilities: Capabilities | None = None,
         dialect: Dialect | None = None,
+        tokens: EntraTokens | None = None,
         transport: HttpTransport | None = None,
     ) -> None:
         self.capabilities = capabilities or Capabilities()
         self._dialect = dialect or OpenAIDialect()
-        self._urls = Urls(connection.base_url, connection.extra_query)
+        self._tokens = tokens
+        self._deadline_seconds = connection.request_deadline_seconds
+        self._urls = Urls(connection.base_url, self._dialect.query(connection))
         self._replies = Replies(connection.api_key)
         headers = _our_headers() | self._dialect.headers(connection)
         self._headers = {
@@ -112,6 +117,8 @@ class AssistantsProvider:
     async def close(self) -> None:
         """Close its connections."""
         await self._transport.aclose()
+        if self._tokens is not None:
+            await self._tokens.close()
 
     async def _ask(
         self,
@@ -126,8 +133,27 @@ class AssistantsProvider:
             content = None if body is None else write_json(body).encode()
         except (ValueError, TypeError) as error:
             return No(Refusal.INVALID, ProviderAnswer(reason=f"not sent: {error}"))
+        if self._tokens is not None:
+            return await self._ask_with_token(self._tokens, method, url, content, parse)
         outcome = await self._transport.send(method, url, self._headers[method], content)
         return self._replies.read(outcome, parse)
+
+    async def _ask_with_token(
+        self, tokens: EntraTokens, method: str, url: str, content: bytes | None, parse: Callable[[bytes], T]
+    ) -> Reply[T]:
+        """Wait for a token and send, both within the one deadline."""
+        began = time.monotonic()
+        try:
+            bearer = await tokens.bearer(self._deadline_seconds / 2)
+        except NoTokenError as error:
+            return No(Refusal.UNAUTHORIZED, ProviderAnswer(reason=f"not sent, no Entra token: {error}"))
+        headers = httpx.Headers({**self._headers[method], "authorization": f"Bearer {bearer}"})
+        spent = time.monotonic() - began
+        outcome = await self._transport.send(method, url, headers, content, spent_seconds=spent)
+        reply = self._replies.read(outcome, parse, bearer)
+        if isinstance(reply, No) and reply.refusal is Refusal.UNAUTHORIZED:
+            tokens.refused(bearer)
+        return reply
 
 
 def _our_headers() -> dict[str, str]:

@@ -44,8 +44,11 @@ class Replies:
     def __init__(self, api_key: SecretStr | None) -> None:
         self._secret = api_key.get_secret_value() if api_key else ""
 
-    def read(self, outcome: Outcome, parse: Callable[[bytes], T]) -> Reply[T]:
-        """Answer for one request; `parse` reads the body of a 2xx and raises ValueError when it cannot."""
+    def read(self, outcome: Outcome, parse: Callable[[bytes], T], bearer: str = "") -> Reply[T]:
+        """Answer for one request; `parse` reads the body of a 2xx and raises ValueError when it cannot.
+
+        `bearer` is the token that the request carried beside or in place of the profile's key.
+        """
         match outcome:
             case NeverSent():
                 return No(Refusal.NEVER_SENT, ProviderAnswer(reason=outcome.detail))
@@ -54,7 +57,7 @@ class Replies:
             case Answered() if 200 <= outcome.status < 300:
                 return self._accepted(outcome, parse)
             case Answered():
-                return self._not_accepted(outcome)
+                return self._not_accepted(outcome, bearer)
         assert_never(outcome)
 
     def _accepted(self, answered: Answered, parse: Callable[[bytes], T]) -> Reply[T]:
@@ -67,8 +70,8 @@ class Replies:
             return Unknown("bad_body", answer)
         return Yes(value, answer, poll_after_seconds(answered.headers))
 
-    def _not_accepted(self, answered: Answered) -> No | Unknown:
-        error = self._error(answered.body)
+    def _not_accepted(self, answered: Answered, bearer: str) -> No | Unknown:
+        error = self._error(answered.body, bearer)
         message = (error or {}).get("message") or ""
         answer = self._answer(answered, error)
         retry_after = retry_after_seconds(answered.headers, message)
@@ -79,11 +82,11 @@ class Replies:
         known = blocking_run_id if blocking_run_id and is_plain_id(blocking_run_id) else None
         return No(refusal, answer, retry_after, known)
 
-    def _error(self, body: bytes) -> ErrorFields | None:
+    def _error(self, body: bytes, bearer: str) -> ErrorFields | None:
         error = read_error(body)
-        if error is None or not self._secret:
-            return error
-        return {name: value and value.replace(self._secret, "***") for name, value in error.items()}
+        for secret in filter(None, (self._secret, bearer)):
+            error = error and {name: value and value.replace(secret, "***") for name, value in error.items()}
+        return error
 
     def _answer(self, answered: Answered, error: ErrorFields | None = None) -> ProviderAnswer:
         return ProviderAnswer(answered.status, answered.reason, kept_headers(answered.headers), error)

@@ -68,18 +68,26 @@ class HttpTransport:
         context = ssl_context or _default_ssl_context()
         self._below = AiohttpTransport(verify=context, client=lambda: open_session(max_connections, context))
 
-    async def send(self, method: str, url: str, headers: httpx.Headers, body: bytes | None = None) -> Outcome:
+    async def send(
+        self,
+        method: str,
+        url: str,
+        headers: httpx.Headers,
+        body: bytes | None = None,
+        *,
+        spent_seconds: float = 0.0,
+    ) -> Outcome:
         """Send one request.
 
-        The deadline covers all of it: waiting for a connection, connecting, writing, and the last byte of
-        the body. Nothing that the network or the server does raises; cancelling the task does.
+        The deadline covers all of it: what was spent on it before, waiting for a connection, connecting, writing,
+        and the last byte of the body. Nothing that the network or the server does raises; cancelling the task does.
 
         Raises:
             asyncio.CancelledError: the calling task was cancelled; the request may have had its effect.
         """
         attempt = Attempt()
         token = ATTEMPT.set(attempt)
-        scope = asyncio.timeout(self._deadline_seconds)
+        scope = asyncio.timeout(self._deadline_seconds - spent_seconds)
         try:
             async with scope:
                 response = await self._below.handle_async_request(self._request(method, url, headers, body))
