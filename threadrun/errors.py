@@ -150,8 +150,10 @@ class WaitTimeout(ThreadrunError, TimeoutError):
 class StoreUnavailable(ThreadrunError, ConnectionError):
     """Report that Redis did not answer; whether the last write happened is unknown, and repeating it is safe."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, passing: bool = False) -> None:
         self.reason = reason
+        self.passing = passing
+        """It may pass by itself: Redis restarts, loads its file, or changes its master."""
         super().__init__(
             f"Redis did not answer: {reason}. Repeat the call with the same idempotency_key; "
             "it cannot enqueue the run twice."

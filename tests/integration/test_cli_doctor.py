@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.integration.cli_scene import Scene
 from threadrun.cli import ExitCode
 
@@ -39,6 +41,13 @@ def test_doctor_is_content_with_a_healthy_deployment(scene: Scene) -> None:
 
     assert (told.code, told.err) == (ExitCode.OK, "")
     assert told.out.endswith("All is well.\n")
+
+
+def test_doctor_ends_with_5_where_redis_cannot_be_used(scene: Scene, tmp_path: Path) -> None:
+    told = scene.cli("doctor", "-o", "json", "--redis-url", f"unix://{tmp_path}/nobody.sock")
+
+    assert told.code == ExitCode.UNREACHABLE
+    assert [finding["check"] for finding in told.json["findings"]] == ["redis.unreachable"]
 
 
 def test_doctor_finds_a_lost_run_and_its_remedy_mends_it(scene: Scene) -> None:

@@ -6,11 +6,11 @@ import time
 
 import pytest
 from fakeredis import FakeAsyncRedis, FakeRedis, FakeServer
-from redis.exceptions import ResponseError
+from redis.exceptions import AuthenticationError, BusyLoadingError, NoPermissionError, ResponseError
 
 from tests.integration.backend import Twin
 from threadrun import redis_clients
-from threadrun.client import AsyncRunClient, RunClient
+from threadrun.client import AsyncRunClient, RunClient, patience
 from threadrun.errors import InvalidRequest, SettingsInvalid, StoreUnavailable, ThreadrunError
 from threadrun.keys import DEFAULT_PREFIX
 
@@ -74,7 +74,8 @@ async def test_an_error_answer_of_redis_is_no_foreign_exception(
     assert "pw@host" not in str(caught.value)
 
 
-async def test_a_redis_that_dies_in_the_middle_of_following_is_told(twin, monkeypatch):
+async def test_a_redis_that_dies_in_the_middle_of_following_and_stays_away_is_told(twin, monkeypatch):
+    monkeypatch.setattr(patience, "RIDE_OUT_SECONDS", 0.3)
     key = (await twin.enqueue("asst", messages="hi")).key
     redis = twin.client._redis
 
@@ -87,6 +88,43 @@ async def test_a_redis_that_dies_in_the_middle_of_following_is_told(twin, monkey
     with pytest.raises(StoreUnavailable, match="ConnectionResetError"):
         await anext(found) if hasattr(found, "__anext__") else next(found)
     assert first.seq == 1
+
+
+async def test_a_wait_tells_of_redis_at_its_own_timeout_and_does_not_blame_the_run(twin, monkeypatch):
+    key = (await twin.enqueue("asst", messages="hi")).key
+    redis, looks = twin.client._redis, []
+    answer = redis.hget
+
+    def die_later(*args):
+        looks.append(args)
+        if len(looks) > 2:
+            raise BusyLoadingError("Redis is loading the dataset in memory")
+        return answer(*args)
+
+    monkeypatch.setattr(redis, "hget", die_later)
+    started = time.monotonic()
+    with pytest.raises(StoreUnavailable, match="BusyLoadingError"):
+        await twin.wait(key, 0.7)
+    assert 0.7 <= time.monotonic() - started < 3
+    assert 4 < len(looks) < 15
+
+
+@pytest.mark.parametrize("error", [AuthenticationError("bad"), NoPermissionError("no"), ResponseError("OOM")])
+async def test_what_does_not_pass_by_itself_is_not_waited_for(twin, monkeypatch, error):
+    key = (await twin.enqueue("asst", messages="hi")).key
+    redis, looks = twin.client._redis, []
+    answer = redis.hget
+
+    def refuse_later(*args):
+        looks.append(args)
+        if len(looks) > 1:
+            raise error
+        return answer(*args)
+
+    monkeypatch.setattr(redis, "hget", refuse_later)
+    with pytest.raises(StoreUnavailable):
+        await twin.wait(key, 30)
+    assert len(looks) == 2
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from threadrun.health import Finding, Severity, check_redis
 from threadrun.keys import Keys
 
 _FATAL = frozenset({"redis.unreachable", "redis.login_refused", "redis.forbidden"})
+"""Without these nothing else can be looked at, and the exit code is that of every command that cannot use Redis."""
 
 INDENT = 10
 """In which column findings begin."""
@@ -46,6 +47,8 @@ def doctor(
 ) -> ExitCode:
     """Check Redis, workers, profiles, tools, agendas and threads; exits with 1 if anything is an error.
 
+    Exits with 5 if Redis cannot be used, so that nothing else could be looked at.
+
     With --audit, judge instead whether the guarantees were kept: each finished run has one end and gapless
     events, each open run one agenda entry, no thread is locked, no call of a tool that is not idempotent was
     entered twice. Exits with 1 if a rule is broken, with 2 if a log cannot be read.
@@ -54,7 +57,8 @@ def doctor(
         return at.complain(ExitCode.USAGE, "--server-log, --effects and --accepted need --audit")
     evidence = Evidence.read(server_log, effects, accepted)
     checks, verdict = [_redis(at)], None
-    if not any(finding.check in _FATAL for finding in checks[0].findings):
+    usable = not any(finding.check in _FATAL for finding in checks[0].findings)
+    if usable:
         if audit:
             verdict = at.client.audit(evidence)
             checks.append(audit_check(verdict))
@@ -69,6 +73,8 @@ def doctor(
         for check in checks:
             _write(at.screen, check)
         at.screen.text(_verdict(errors, len(findings) - errors))
+    if not usable:
+        return ExitCode.UNREACHABLE
     return ExitCode.BAD if errors else ExitCode.OK
 
 

@@ -17,6 +17,8 @@ from threadrun.cli.invocation import Invocation
 from threadrun.cli.parameters import Every
 from threadrun.cli.screen import ago, brief, iso, joined, plain, table
 from threadrun.client import Stats
+from threadrun.client.patience import Patience
+from threadrun.errors import StoreUnavailable
 
 _Watch = Annotated[
     bool,
@@ -42,8 +44,14 @@ def stats(at: Invocation, watch: _Watch = False, every: Every = 2.0) -> ExitCode
 def _watch(at: Invocation, every_seconds: float) -> ExitCode:
     live = at.screen.out.is_terminal and not at.json
     with Live(console=at.screen.out, auto_refresh=False, screen=live) if live else _Lines(at) as shown:
+        patience = Patience()
         while True:
-            seen = at.client.stats()
+            try:
+                seen = at.client.stats()
+            except StoreUnavailable as error:
+                time.sleep(patience.misses(error))
+                continue
+            patience.hears()
             shown.update(picture(seen) if not at.json else stats_document(seen), refresh=True)  # type: ignore[arg-type]
             time.sleep(every_seconds)
 

@@ -12,9 +12,18 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
-from redis.exceptions import RedisError
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    MasterDownError,
+    MaxConnectionsError,
+    ReadOnlyError,
+    RedisError,
+)
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from threadrun.errors import StoreUnavailable, ThreadrunError
+from threadrun.errors import StoreUnavailable
 
 T = TypeVar("T")
 
@@ -36,53 +45,63 @@ def run(operation: Operation[T], client: Any) -> T:
     """Drive an operation over a sync client.
 
     Raises:
-        StoreUnavailable: Redis did not answer, or answered with an error.
+        StoreUnavailable: Redis did not answer, or answered with an error, and the operation did not ride it out.
     """
-    answer: Any = None
     try:
+        step = operation.send(None)
         while True:
-            step = operation.send(answer)
-            answer = None
-            if isinstance(step, Pause):
-                time.sleep(step.seconds)
+            answer: Any = None
+            try:
+                if isinstance(step, Pause):
+                    time.sleep(step.seconds)
+                else:
+                    answer = step(client)
+            except (RedisError, OSError) as error:
+                step = operation.throw(_unavailable(error))
             else:
-                answer = step(client)
+                step = operation.send(answer)
     except StopIteration as stop:
         result: T = stop.value
         return result
-    except ThreadrunError:
-        raise  # WaitTimeout is an OSError too
-    except (RedisError, OSError) as error:
-        raise _unavailable(error) from error
 
 
 async def run_async(operation: Operation[T], client: Any) -> T:
     """Drive an operation over an asyncio client.
 
     Raises:
-        StoreUnavailable: Redis did not answer, or answered with an error.
+        StoreUnavailable: Redis did not answer, or answered with an error, and the operation did not ride it out.
     """
-    answer: Any = None
     try:
+        step = operation.send(None)
         while True:
-            step = operation.send(answer)
-            answer = None
-            if isinstance(step, Pause):
-                await asyncio.sleep(step.seconds)
+            answer: Any = None
+            try:
+                if isinstance(step, Pause):
+                    await asyncio.sleep(step.seconds)
+                else:
+                    answer = await step(client)
+            except (RedisError, OSError) as error:
+                step = operation.throw(_unavailable(error))
             else:
-                answer = await step(client)
+                step = operation.send(answer)
     except StopIteration as stop:
         result: T = stop.value
         return result
-    except ThreadrunError:
-        raise  # WaitTimeout is an OSError too
-    except (RedisError, OSError) as error:
-        raise _unavailable(error) from error
 
 
 def _unavailable(error: Exception) -> StoreUnavailable:
     # The text of a Redis error can hold the URL's password; its kind and first line do not.
     text = str(error).splitlines()[0] if str(error) else ""
-    return StoreUnavailable(
-        f"{type(error).__name__}: {text[:200]}" if "@" not in text else type(error).__name__
+    reason = f"{type(error).__name__}: {text[:200]}" if "@" not in text else type(error).__name__
+    told = StoreUnavailable(reason, passing=_passes(error))
+    told.__cause__ = error
+    return told
+
+
+def _passes(error: Exception) -> bool:
+    """Tell whether a Redis that restarts, loads or changes its master may answer so for a while."""
+    if isinstance(error, AuthenticationError | AuthorizationError | MaxConnectionsError):
+        return False
+    return isinstance(
+        error, RedisConnectionError | RedisTimeoutError | OSError | ReadOnlyError | MasterDownError
     )

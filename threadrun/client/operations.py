@@ -10,8 +10,10 @@ from threadrun.client import enqueueing, reading
 from threadrun.client.catalogue import Shelf, read_catalogue
 from threadrun.client.enqueueing import Enqueued, Prepared, enqueue_script, read_verdict
 from threadrun.client.operation import Operation
+from threadrun.client.patience import Patience, patiently
 from threadrun.errors import IdempotencyConflict, InvalidRequest, Problem, ThreadBusy
 from threadrun.keys import Keys
+from threadrun.records import Transition
 from threadrun.scripts import script_text
 
 Refused = IdempotencyConflict | ThreadBusy
@@ -63,6 +65,12 @@ class Operations:
             raise InvalidRequest(problems)
         _, *answers = yield lambda client: self._pipelined(client, prepared)
         return [_verdict(one, answer) for one, answer in zip(prepared, answers, strict=True)]
+
+    def events_page(
+        self, run_key: str, after: int, patience: Patience
+    ) -> Operation[tuple[list[Transition], bool]]:
+        """Read the events after a seq, and whether the record is final; see RunClient.events."""
+        return (yield from patiently(lambda: reading.events(self.keys, run_key, after), patience))
 
     def served_tools(self) -> Operation[dict[str, dict[str, Any]]]:
         """See RunClient.tools."""

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from threadrun.client.operation import Operation, Pause
+from threadrun.client.patience import Patience, patiently
 from threadrun.errors import InvalidRequest, Problem, RunNotFound, WaitTimeout
 from threadrun.keys import Keys
 from threadrun.records import RunRecord, RunSummary, Transition, run_record, utc, utc_or_none
@@ -71,21 +72,26 @@ def wait(keys: Keys, run_key: str, timeout_seconds: float | None) -> Operation[R
     Raises:
         WaitTimeout: It was not final in time; the run goes on.
         RunNotFound: No record stands under this key.
+        StoreUnavailable: Redis never answered, or stopped and did not come back in time.
     """
     checked(run_key)
     until = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-    pause = FIRST_LOOK_SECONDS
+    pause, patience = FIRST_LOOK_SECONDS, Patience(until)
     while True:
-        stage = yield lambda client: client.hget(keys.run(run_key), "stage")
+        stage = yield from patiently(lambda: _stage(keys, run_key), patience)
         if stage is None:
             raise RunNotFound(run_key)
         if stage == Stage.DONE:
-            return (yield from get(keys, run_key))
+            return (yield from patiently(lambda: get(keys, run_key), patience))
         left = pause if until is None else until - time.monotonic()
         if left <= 0:
             raise WaitTimeout(run_key, stage, timeout_seconds or 0)
         yield Pause(min(pause, left))
         pause = min(pause * 1.3, SLOWEST_LOOK_SECONDS)
+
+
+def _stage(keys: Keys, run_key: str) -> Operation[Any]:
+    return (yield lambda client: client.hget(keys.run(run_key), "stage"))
 
 
 def events(keys: Keys, run_key: str, after: int) -> Operation[tuple[list[Transition], bool]]:

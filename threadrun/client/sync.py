@@ -16,6 +16,7 @@ from threadrun.client.auditing import audit
 from threadrun.client.enqueueing import Enqueued, RunOptions
 from threadrun.client.operation import Operation, Pause, T, run
 from threadrun.client.operations import Operations, Refused
+from threadrun.client.patience import Patience
 from threadrun.client.purging import Purged, purge
 from threadrun.client.stats import Stats, stats
 from threadrun.client.survey import Survey, survey
@@ -204,7 +205,8 @@ class RunClient:
         Raises:
             WaitTimeout: Not final in time; the run goes on.
             RunNotFound: No record stands under this key.
-            StoreUnavailable: Redis did not answer.
+            StoreUnavailable: Redis did not answer; one that restarts meanwhile is waited for, until `timeout` or for
+                a minute.
         """
         return self._do(reading.wait(self._operations.keys, run_key, timeout))
 
@@ -219,10 +221,11 @@ class RunClient:
         Raises:
             InvalidRequest: `after` is no seq.
             RunNotFound: No record stands under this key.
-            StoreUnavailable: Redis did not answer.
+            StoreUnavailable: Redis did not answer; a follower waits a minute for one that restarts.
         """
+        patience = Patience()
         while True:
-            page, final = self._do(reading.events(self._operations.keys, run_key, after))
+            page, final = self._do(self._operations.events_page(run_key, after, patience))
             yield from page
             after += len(page)
             if final or not follow:
