@@ -29,6 +29,7 @@ from config.variables import (
 )
 from threadrun.errors import Problem, SettingsInvalid
 from threadrun.keys import DEFAULT_PREFIX
+from threadrun.plain_words import plainly
 from threadrun.redis_urls import DEFAULT_REDIS_URL, AddressKind, RedisAddress
 
 _KEY_PREFIX = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -214,7 +215,7 @@ def _problems(error: ValidationError) -> list[Problem]:
         if isinstance(cause, SettingsInvalid):
             problems.extend(cause.problems)
         else:
-            text = "is required" if item["type"] == "missing" else item["msg"].removeprefix("Value error, ")
+            text = plainly(item["type"], item.get("ctx", {}), item["msg"])
             problems.append(Problem(_variable(item["loc"]), text))
     return problems
 

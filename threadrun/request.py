@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
     StrictBool,
+    Tag,
     ValidationError,
     field_validator,
     model_validator,
 )
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from threadrun.errors import InvalidRequest, Problem
 from threadrun.models import ResponseFormatInput, ToolChoiceInput, TruncationStrategyInput
 from threadrun.plain_json import plain_json
+from threadrun.plain_words import problems_of
 
 RUN_KEY_METADATA = "threadrun_key"
 """The metadata key under which the provider's run carries our run key; it takes one of the 16 pairs."""
@@ -32,6 +37,12 @@ MAX_TEXT_CHARACTERS = 256_000
 """The wire's limit of a message's text and of instructions."""
 
 JsonObject = dict[str, Any]
+
+
+def _text_or_parts(content: Any) -> str | None:
+    if isinstance(content, str):
+        return "text"
+    return "parts" if isinstance(content, list) else None
 
 
 class OnDone(BaseModel):
@@ -52,7 +63,14 @@ class MessageInput(BaseModel):
 
     role: Literal["user", "assistant"] = "user"
     """Who speaks."""
-    content: str | list[JsonObject]
+    content: Annotated[
+        Annotated[str, Tag("text")] | Annotated[list[JsonObject], Tag("parts")],
+        Discriminator(
+            _text_or_parts,
+            custom_error_type="content",
+            custom_error_message="must be a text or a list of parts",
+        ),
+    ]
     """A text of 1 to 256,000 characters, or the wire's content parts."""
 
     @field_validator("content")
@@ -122,18 +140,12 @@ class RunRequest(BaseModel):
     on_done: OnDone | None = None
     """Ours: the caller's task to send when the record is final."""
 
-    @field_validator("metadata")
+    @field_validator("metadata", mode="before")
     @classmethod
-    def _metadata_fits_the_wire(cls, metadata: dict[str, str]) -> dict[str, str]:
-        if len(metadata) > MAX_METADATA_PAIRS:
-            raise ValueError(f"{len(metadata)} pairs; at most {MAX_METADATA_PAIRS} (the sixteenth is ours)")
-        for key, value in metadata.items():
-            if not 0 < len(key) <= 64:
-                raise ValueError(f"key {key[:70]!r} has {len(key)} characters; 1 to 64 are allowed")
-            if len(value) > 512:
-                raise ValueError(f"the value of {key!r} has {len(value)} characters; at most 512")
-            if key == RUN_KEY_METADATA:
-                raise ValueError(f"{RUN_KEY_METADATA!r} is reserved for the run key")
+    def _metadata_fits_the_wire(cls, metadata: Any) -> Any:
+        found = list(_metadata_problems(metadata)) if isinstance(metadata, dict) else []
+        if found:
+            raise ValidationError.from_exception_data("metadata", found)
         return metadata
 
     @model_validator(mode="after")
@@ -156,7 +168,7 @@ class RunRequest(BaseModel):
         try:
             return cls.model_validate(plain)
         except ValidationError as error:
-            raise InvalidRequest(problems_of(error)) from None
+            raise InvalidRequest(list(problems_of(error))) from None
 
     def create_body(self, run_key: str) -> JsonObject:
         """Build the body of the wire's create-run call, with our run key in its metadata."""
@@ -183,9 +195,19 @@ class RunRequest(BaseModel):
         return {"messages": messages, "metadata": {RUN_KEY_METADATA: run_key}}
 
 
-def problems_of(error: ValidationError) -> list[Problem]:
-    """Turn pydantic's errors into ours, without repeating the input values."""
-    return [
-        Problem(".".join(str(part) for part in item["loc"]), item["msg"].removeprefix("Value error, "))
-        for item in error.errors(include_url=False, include_input=False, include_context=False)
-    ]
+def _metadata_problems(metadata: dict[Any, Any]) -> Iterator[InitErrorDetails]:
+    if len(metadata) > MAX_METADATA_PAIRS:
+        yield _wrong((), f"has {len(metadata)} pairs; at most {MAX_METADATA_PAIRS} (the sixteenth is ours)")
+    for key, value in metadata.items():
+        if not 0 < len(key) <= 64:
+            yield _wrong((key,), f"the key has {len(key)} characters; 1 to 64 are allowed")
+        if key == RUN_KEY_METADATA:
+            yield _wrong((key,), "the key is reserved for the run key")
+        if not isinstance(value, str):
+            yield _wrong((key,), "must be a text")
+        elif len(value) > 512:
+            yield _wrong((key,), f"the value has {len(value)} characters; at most 512")
+
+
+def _wrong(path: tuple[str, ...], text: str) -> InitErrorDetails:
+    return {"type": PydanticCustomError("metadata", "{text}", {"text": text}), "loc": path, "input": None}

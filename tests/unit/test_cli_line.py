@@ -80,7 +80,7 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["enqueue"], "ASSISTANT_ID: name the assistant"),
         (["enqueue", "asst_1"], "give --message (a new thread), --thread"),
         (["enqueue", "asst_1", "-m", "hi", "--metadata", "team"], "--metadata: 'team' is not K=V"),
-        (["enqueue", "asst_1", "-m", "hi", "--deadline", "0"], "--deadline: Input should be greater than 0"),
+        (["enqueue", "asst_1", "-m", "hi", "--deadline", "0"], "--deadline: must be more than 0"),
         (["enqueue", "asst_1", "-m", "hi", "--key", "a b"], "--key: 1 to 128 characters of"),
         (["enqueue", "--json", "/nowhere.json"], "--json: /nowhere.json cannot be read: No such file"),
     ],
@@ -108,7 +108,7 @@ def test_a_line_that_cannot_work_is_refused_in_a_line_or_two(
         ('{"self": 1, "assistant_id": "a"}', "--json self: not known here"),
         (
             '{"assistant_id": "a", "messages": "hi", "metadata": [1]}',
-            "--metadata: Input should be a valid dict",
+            "--metadata: must be an object",
         ),
     ],
 )
@@ -146,7 +146,7 @@ def test_an_enqueue_of_unknown_fate_names_the_key_with_which_repeating_is_safe(
 
 
 def test_doctor_finds_a_redis_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["doctor"]) == ExitCode.BAD
+    assert run(["doctor"]) == ExitCode.UNREACHABLE
     out = capsys.readouterr().out
 
     assert "redis://shop:***@127.0.0.1:1/0 does not answer" in out

@@ -191,3 +191,43 @@ def test_run_keys_that_are_not(bad):
 def test_a_request_does_not_change():
     with pytest.raises(ValueError, match="frozen"):
         parse().model = "other"
+
+
+def test_everything_that_is_wrong_with_metadata_is_told_at_once():
+    metadata = {f"k{n}": "v" for n in range(MAX_METADATA_PAIRS)}
+    wrong = {"": "v", "k" * 100: "v", "long": "v" * 513, "number": 7, RUN_KEY_METADATA: "x"}
+
+    with pytest.raises(InvalidRequest) as caught:
+        parse(metadata=metadata | wrong, temperature=3)
+
+    told = {problem.path: problem.message for problem in caught.value.problems}
+    assert told == {
+        "metadata": "has 20 pairs; at most 15 (the sixteenth is ours)",
+        "metadata.": "the key has 0 characters; 1 to 64 are allowed",
+        f"metadata.{'k' * 70}…": "the key has 100 characters; 1 to 64 are allowed",
+        "metadata.long": "the value has 513 characters; at most 512",
+        "metadata.number": "must be a text",
+        f"metadata.{RUN_KEY_METADATA}": "the key is reserved for the run key",
+        "temperature": "must be 2 or less",
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "path", "said"),
+    [
+        ({"messages": [{"content": 5}]}, "messages.0.content", "must be a text or a list of parts"),
+        ({"messages": [{"content": ["x"]}]}, "messages.0.content.parts.0", "must be an object"),
+        ({"messages": 5}, "messages", "must be a list"),
+        ({"model": ""}, "model", "must not be empty"),
+        ({"colour": "red"}, "colour", "is not known here"),
+        ({"on_done": {}}, "on_done.task", "is required"),
+        ({"thread_strategy": "x"}, "thread_strategy", "must be 'enqueue' or 'reject'"),
+        ({"deadline_seconds": 0}, "deadline_seconds", "must be more than 0"),
+        ({"max_prompt_tokens": 1.5}, "max_prompt_tokens", "must be a whole number"),
+    ],
+    ids=str,
+)
+def test_problems_are_told_in_plain_words(values, path, said):
+    with pytest.raises(InvalidRequest) as caught:
+        parse(**values)
+    assert [(problem.path, problem.message) for problem in caught.value.problems] == [(path, said)]

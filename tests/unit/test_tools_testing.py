@@ -37,7 +37,7 @@ def test_arguments_may_be_the_text_that_a_model_writes(book):
     assert call_tool(book, '{"day": "1999-01-02"}').kind is ToolResultKind.TOOL_ERROR
     assert call_tool(book, '{"day": ').kind is ToolResultKind.INVALID_ARGUMENTS
     assert json.loads(call_tool(book).output)["error"]["problems"] == [
-        {"path": "day", "message": "Field required"}
+        {"path": "day", "message": "is required"}
     ]
 
 

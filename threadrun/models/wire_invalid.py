@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from threadrun.errors import Problem, ThreadrunError
+from threadrun.plain_words import problems_of
 
 
 class WireInvalid(ThreadrunError, ValueError):
@@ -28,5 +29,4 @@ class WireInvalid(ThreadrunError, ValueError):
     @classmethod
     def of(cls, model: str, error: ValidationError) -> WireInvalid:
         """Translate pydantic's error, without the input values that it holds."""
-        details = error.errors(include_url=False, include_input=False, include_context=False)
-        return cls(model, [Problem(".".join(map(str, item["loc"])), item["msg"]) for item in details])
+        return cls(model, list(problems_of(error)))

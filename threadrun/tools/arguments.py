@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import islice
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from threadrun.errors import Problem, ToolArgumentsInvalid
-from threadrun.request import problems_of
+from threadrun.plain_words import problems_of
 
 MAX_ARGUMENTS_BYTES = 1024 * 1024
 """Longer arguments are refused unread; servers cap a string at as much."""
@@ -89,7 +90,7 @@ def _few_problems(error: ValidationError) -> Sequence[Problem]:
     count = error.error_count()
     if count > _MAX_ITEMISED_PROBLEMS:
         return [Problem("", f"{count} values do not fit the schema")]
-    problems = problems_of(error)[:MAX_PROBLEMS]
+    problems = islice(problems_of(error), MAX_PROBLEMS)
     told = [Problem(_shortened(problem.path), _shortened(problem.message)) for problem in problems]
     if count > MAX_PROBLEMS:
         told.append(Problem("", f"and {count - MAX_PROBLEMS} problems more"))
