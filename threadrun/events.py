@@ -63,6 +63,7 @@ LOGGED_EVENTS: Final = {
     "tool.none_served": "at start: this tools worker was told no module with handlers",
     "tool.queue_not_consumed": "at start: a handler's queue is not consumed by this worker",
     "message.not_sent": "the broker did not take a message; it will be sent again",
+    "message.not_given_back": "a broken broker connection kept a message; its visibility timeout gives it back",
     "wakeup.unknown_profile": "a wake-up named a profile that this worker does not have",
     "claim.failed": "Redis did not answer a claim that waited for a free slot; the next wake-up claims",
     "profile.metadata_not_echoed": "the server keeps runs' metadata to itself; set the profile's METADATA_ECHOED=false",

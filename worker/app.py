@@ -18,6 +18,7 @@ if _findings := check_rooms():
 
 from config.celery_settings import celery_config
 from config.log_pipeline import install_celery_logging
+from config.lost_connections import outlive_lost_connections
 from config.remote_control import restrict_remote_control, unregister_builtin_tasks
 from config.settings import Settings, load_settings
 from threadrun.errors import SettingsInvalid
@@ -44,6 +45,7 @@ def create_app(settings: Settings) -> Celery:
     install_celery_logging(settings)
     unregister_builtin_tasks(app)
     restrict_remote_control()
+    outlive_lost_connections()
     # The steps bring the engine with them; they are only needed where a worker starts.
     app.steps["worker"].update({"worker.steps:RunsStep", "worker.steps:ToolsStep"})
     return app

@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import structlog
+from billiard import pool
 from celery import bootsteps, signals
 from celery.exceptions import WorkerShutdown
 
@@ -82,6 +83,7 @@ class ToolsStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no
             settings, worker.hostname, registry, list(worker.app.amqp.queues.consume_from)
         )
         signals.worker_process_init.connect(_ignore_stop_signals, weak=False)
+        signals.worker_process_init.connect(_leave_at_once, weak=False)
         signals.worker_shutting_down.connect(self._drain, weak=False)
         signals.worker_shutdown.connect(self._stop, weak=False)
 
@@ -163,6 +165,14 @@ def check_queues(registry: ToolRegistry, consumed: Any) -> None:
                 queue=tool.queue,
                 detail=f"start a worker with -Q {tool.queue}, or name another queue in @tool",
             )
+
+
+def _leave_at_once(**_: Any) -> None:
+    """Let a child that was told to end do so: it would wait up to 30 s for its parent to read its last result.
+
+    A parent that stops reads no more now and then, nobody asks for the results, and the outputs are in Redis.
+    """
+    pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 5  # times 0.1 s
 
 
 def _ignore_stop_signals(**_: Any) -> None:

@@ -25,6 +25,10 @@ LEASE_SECONDS = 20.0
 """The default lease: who waits for one is not looked at for so long."""
 
 
+STOP_SECONDS = 25.0
+"""The default drain: with handlers this short nobody needs all of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Say how much of it."""
@@ -67,13 +71,16 @@ def run(size: Size, seed: int, folder: Path) -> Figures:
         load.start()
         codes: Counter[int | None] = Counter()
         flights: list[int] = []
+        stops: list[float] = []
         while len(flights) < plan.restarts and not load.done:
             flying = len(stage.records.unfinished(load.accepted))
             if flying < plan.in_flight and not flights:
                 time.sleep(0.1)
                 continue
             flights.append(flying)
-            codes.update(roll(stage.crew, stage.client))
+            ends = roll(stage.crew, stage.client)
+            codes.update(code for code, _ in ends)
+            stops += [seconds for _, seconds in ends]
         load.stop()
         left = stage.records.wait_for_end(load.accepted, plan.end_seconds)
         check(figures, stage.client, load.accepted, server_log=stage.server_log, effects=stage.effects)
@@ -83,6 +90,7 @@ def run(size: Size, seed: int, folder: Path) -> Figures:
     figures.demand("fewest in flight", min(flights, default=0), at_least=plan.in_flight * 0.8)
     figures.demand("workers that ended with 0", codes[0], exactly=plan.restarts * GROUPS * len(KINDS))
     figures.demand("other exit codes", codes.total() - codes[0], exactly=0)
+    figures.demand("worst seconds to stop", max(stops, default=0.0), at_most=STOP_SECONDS)
     figures.show("p99 seconds unwatched", percentile(gaps, 0.99))
     figures.demand("worst seconds unwatched", max(gaps, default=0.0), at_most=LEASE_SECONDS - 1)
     for key in left[:10]:
