@@ -16,11 +16,21 @@ def test_stats_shows_agendas_workers_and_tools(scene: Scene) -> None:
 
     assert "default  create     1    1" in told.out
     assert "tools: add" in told.out
-    assert list(document) == ["at", "agendas", "workers", "tools"]
+    assert list(document) == ["at", "agendas", "pauses", "workers", "tools"]
     assert {worker["kind"]: worker["alive"] for worker in document["workers"]} == {
         "runs": True,
         "tools": True,
     }
+
+
+def test_stats_and_doctor_tell_of_a_paused_profile(scene: Scene) -> None:
+    scene.workers()
+    seconds, _ = scene.redis.time()
+    scene.redis.hset(scene.keys.permits("default"), "GET_until", (seconds + 3_600) * 1000)
+
+    assert "default: GET paused for" in scene.cli("stats").out
+    assert scene.cli("stats", "-o", "json").json["pauses"][0]["reason"] == "rate_limited"
+    assert "no GET is sent to the provider of profile default" in scene.cli("doctor").out.replace("\n", " ")
 
 
 def test_tools_are_listed_and_their_definitions_shown(scene: Scene) -> None:

@@ -9,11 +9,21 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.integration.carrying import claim_one, claimed, created, ended, finish_from, last_words, whole_life
+from tests.integration.carrying import (
+    claim_one,
+    claimed,
+    created,
+    ended,
+    finish_from,
+    last_words,
+    noted,
+    whole_life,
+)
 from tests.integration.test_store_tick import beat
 from threadrun.client import AgendaStats, aio, reading, sync
 from threadrun.errors import InvalidRequest, RecordTooNew, RunNotFound, ThreadrunError, WaitTimeout
 from threadrun.status import CallState, Outcome, RunStatus, Stage
+from worker.store.gates import Kind, Verdict
 
 
 async def test_a_finished_run_is_read_whole(twin, backend, client, store):
@@ -260,6 +270,16 @@ async def test_the_state_of_the_whole_is_told(twin, backend, client, store):
         ("old@a", "runs", "a", 7, False), ("tools@a", "runs", "a", 7, True),
     ]  # fmt: skip
     assert stats.tools == ("add",)
+
+
+async def test_a_paused_profile_is_shown_with_the_time_that_is_left(twin, backend, store):
+    seconds, _ = backend.sync.time()
+    backend.sync.set(backend.clock_key, seconds * 1000)
+    await noted(store, Verdict.LIMITED, Kind.POST, wish_ms=60_000)
+
+    (pause,) = (await twin.stats()).pauses
+    assert (pause.profile, pause.kind, pause.reason) == ("default", "POST", "rate_limited")
+    assert 50 <= pause.seconds <= 60
 
 
 async def test_a_run_in_a_lease_is_not_counted_as_due(twin, backend, client, store):

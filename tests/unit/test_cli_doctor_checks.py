@@ -10,7 +10,7 @@ import pytest
 from tests.unit.cli_record import after
 from tests.unit.cli_waits import NOW, call, waits
 from threadrun.cli.doctor_checks import judge
-from threadrun.client import AgendaStats, Stats, Survey, WaitsFor, WorkerStats
+from threadrun.client import AgendaStats, PauseStats, Stats, Survey, WaitsFor, WorkerStats
 from threadrun.health import Finding, Severity
 from threadrun.keys import Keys
 from threadrun.status import CallState, Stage
@@ -30,10 +30,11 @@ def survey(
     agendas: tuple[AgendaStats, ...] = (),
     profiles: dict[str, datetime] | None = None,
     tools: dict[str, datetime] | None = None,
+    pauses: tuple[PauseStats, ...] = (),
 ) -> Survey:
     seen = {"default": after(NOW - 2)} if profiles is None else profiles
     served = {"add": after(NOW - 2)} if tools is None else tools
-    return Survey(Stats(after(NOW), agendas, workers, tuple(served)), runs, seen, served)
+    return Survey(Stats(after(NOW), agendas, workers, tuple(served), pauses), runs, seen, served)
 
 
 def findings(look: Survey) -> list[Finding]:
@@ -72,6 +73,30 @@ def test_a_worker_that_fell_silent_is_named_unless_it_was_started_again() -> Non
 
     assert "runs@other (pid 7) gave no sign for 60s" in only(survey(workers=(*HEALTHY, silent))).message
     assert findings(survey(workers=(*HEALTHY, restarted))) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "text"),
+    [
+        (
+            "POST",
+            "rate_limited",
+            "no POST is sent to the provider of profile eu for 7 s, because it answered 429.",
+        ),
+        (
+            "both",
+            "unavailable",
+            "no request is sent to the provider of profile eu for 7 s, because it fails again",
+        ),
+    ],
+)
+def test_a_paused_profile_is_a_warning_that_tells_why_and_for_how_long(
+    kind: str, reason: str, text: str
+) -> None:
+    found = only(survey(pauses=(PauseStats("eu", kind, reason, 7.0),)))
+
+    assert (found.severity, found.check) == (Severity.WARNING, "profiles.paused")
+    assert found.message.startswith(text)
 
 
 def test_runs_of_a_profile_that_nobody_serves_are_an_error() -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from threadrun.cli.calls import worker_name
 from threadrun.cli.screen import ago, brief, count, joined, plain
-from threadrun.client import Survey, WaitsFor, WorkerStats
+from threadrun.client import PauseStats, Survey, WaitsFor, WorkerStats
 from threadrun.client.stats import ALIVE_SECONDS
 from threadrun.health import Finding, Severity
 from threadrun.keys import Keys
@@ -85,8 +85,22 @@ def _profiles(survey: Survey) -> Check:
     waiting = Counter(run.profile for run in survey.runs if not run.final and run.profile not in served)
     found = [_unserved(profile, runs) for profile, runs in waiting.items()]
     held = Counter((run.profile, run.held) for run in survey.runs if run.held)
+    found += [_paused(pause) for pause in survey.stats.pauses]
     found += [_held(profile, held_by, runs) for (profile, held_by), runs in held.items()]
     return Check("profiles", f"served: {joined(served)}", tuple(found))
+
+
+def _paused(pause: PauseStats) -> Finding:
+    requests = "no request is" if pause.kind == "both" else f"no {pause.kind} is"
+    causes = {
+        "rate_limited": "it answered 429. Set GETS_PER_SECOND and POSTS_PER_SECOND of the profile below its limits",
+        "unavailable": "it fails again and again. See `threadrun show KEY` of a run for its last answer",
+    }
+    text = (
+        f"{requests} sent to the provider of profile {plain(pause.profile)} for {brief(pause.seconds)} s, because "
+        f"{causes[pause.reason]}. Its runs rest, and go on by themselves."
+    )
+    return Finding(Severity.WARNING, "profiles.paused", text)
 
 
 def _unserved(profile: str, runs: int) -> Finding:

@@ -81,6 +81,7 @@ def stats_document(seen: Stats) -> dict[str, Any]:
     return {
         "at": iso(seen.at),
         "agendas": [asdict(agenda) for agenda in seen.agendas],
+        "pauses": [asdict(pause) for pause in seen.pauses],
         "workers": [asdict(worker) | {"seen_at": iso(worker.seen_at)} for worker in seen.workers],
         "tools": list(seen.tools),
     }
@@ -88,7 +89,8 @@ def stats_document(seen: Stats) -> dict[str, Any]:
 
 def picture(seen: Stats) -> RenderableType:
     """Draw a look for people."""
-    return Group(*_agendas(seen), Text(""), *_workers(seen), Text(""), Text(f"tools: {joined(seen.tools)}"))
+    tools = Text(f"tools: {joined(seen.tools)}")
+    return Group(*_agendas(seen), *_pauses(seen), Text(""), *_workers(seen), Text(""), tools)
 
 
 def _agendas(seen: Stats) -> list[RenderableType]:
@@ -103,6 +105,16 @@ def _agendas(seen: Stats) -> list[RenderableType]:
             Text(plain(agenda.profile)), agenda.stage.value, str(agenda.runs), str(agenda.due), due, stuck
         )
     return [shown]
+
+
+def _pauses(seen: Stats) -> list[Text]:
+    return [
+        Text(
+            f"{plain(pause.profile)}: {pause.kind} paused for {brief(pause.seconds)} s ({pause.reason})",
+            "yellow",
+        )
+        for pause in seen.pauses
+    ]
 
 
 def _workers(seen: Stats) -> list[RenderableType]:

@@ -2,6 +2,7 @@
 
 from threadrun.client.aio import AsyncRunClient, AsyncRunHandle
 from threadrun.client.enqueueing import RunOptions
+from threadrun.client.pauses import PauseStats
 from threadrun.client.purging import Purged
 from threadrun.client.stats import AgendaStats, Stats, WorkerStats
 from threadrun.client.survey import Survey
@@ -13,6 +14,7 @@ __all__ = [
     "AsyncRunClient",
     "AsyncRunHandle",
     "CallWait",
+    "PauseStats",
     "Purged",
     "RunClient",
     "RunHandle",

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from threadrun.client.operation import Operation
+from threadrun.client.pauses import PauseStats, pauses_of, read_pauses
 from threadrun.keys import Keys
 from threadrun.records import utc
 from threadrun.status import Stage
@@ -61,6 +62,8 @@ class Stats:
     workers: tuple[WorkerStats, ...]
     tools: tuple[str, ...]
     """Tools that a living worker serves."""
+    pauses: tuple[PauseStats, ...] = ()
+    """Which profiles' providers are left alone, and for how long."""
 
 
 def stats(keys: Keys) -> Operation[Stats]:
@@ -70,13 +73,15 @@ def stats(keys: Keys) -> Operation[Stats]:
     names = list(dict.fromkeys([*profiles, "default"]))
     pairs = [(profile, stage) for profile in names for stage in OPEN_STAGES]
     counts = yield lambda client: _counts(client, keys, pairs, now_ms)
+    gates = yield lambda client: read_pauses(client, keys, names)
     details = yield lambda client: _details(client, keys, [worker for worker, _ in workers])
     agendas = [_agenda(pair, counts[4 * at : 4 * at + 4], now_ms) for at, pair in enumerate(pairs)]
     shown = tuple(
         _worker(name, seen, row, now_ms) for (name, seen), row in zip(workers, details, strict=True)
     )
     served = sorted(tool for tool, seen in tools if _is_alive(seen, now_ms))
-    return Stats(utc(now_ms), tuple(a for a in agendas if a.runs), shown, tuple(served))
+    pauses = [pause for name, row in zip(names, gates, strict=True) for pause in pauses_of(name, row, now_ms)]
+    return Stats(utc(now_ms), tuple(a for a in agendas if a.runs), shown, tuple(served), tuple(pauses))
 
 
 def _heads(client: Any, keys: Keys) -> Any:
