@@ -43,6 +43,10 @@ KEY_DOCS = (
            "the transitions as JSON; the length is `seq`"),
     KeyDoc("run:{run_key}/calls", "hash", "7 days after the end", "workers", "everyone",
            "the ledger: fields `{round}:{index}:{name}`"),
+    KeyDoc("run:{run_key}/twins", "hash", "while its thread is watched", "workers", "workers",
+           "runs at the provider that our create may have made beside this one, and until when to look for them"),
+    KeyDoc("twins:{profile}", "sorted set", "while threads are watched", "workers", "workers",
+           "run keys whose threads are watched for twins, by the time (ms) to look again"),
     KeyDoc("agenda:{stage}:{profile}", "sorted set", "while runs are open", "scripts", "workers",
            "open runs by the time (ms) to look at them again"),
     KeyDoc("wake:{stage}:{profile}", "string", "until a claim, 2 min at most", "tick", "tick",
@@ -105,7 +109,15 @@ class Keys:
 
     def of_run(self, run_key: str) -> tuple[str, ...]:
         """Name all keys of a run: the record, and what stands beside it."""
-        return self.run(run_key), self.events(run_key), self.calls(run_key)
+        return self.run(run_key), self.events(run_key), self.calls(run_key), self.twins_of(run_key)
+
+    def twins_of(self, run_key: str) -> str:
+        """Name what is known of a run's twins."""
+        return f"{self.prefix}run:{run_key}/twins"
+
+    def twins(self, profile: str) -> str:
+        """Name the watches for twins."""
+        return f"{self.prefix}twins:{profile}"
 
     def agenda(self, stage: Stage | str, profile: str) -> str:
         """Name the agenda of a stage and profile."""

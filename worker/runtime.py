@@ -42,6 +42,7 @@ from worker.providers.watched import WatchedProvider
 from worker.redis_clients import async_redis_client, redis_client
 from worker.store.runs import RunStore
 from worker.tick import Tick
+from worker.twin_finder import TURN_SECONDS, TwinFinder
 from worker.vigil import Vigil
 
 log = structlog.get_logger("threadrun.worker")
@@ -102,6 +103,7 @@ class RunsRuntime:
         self._observer = Observer(engine.heartbeat_seconds, engine.dead_after_seconds)
         self._providers: dict[str, Provider] = {}
         self._engines: dict[str, Engine] = {}
+        self._twin_finders: list[TwinFinder] = []
         profiles = list(settings.require_profiles())
         self.identity = Identity(new_worker_id(nodename), "runs", (RUNS_QUEUE,))
         served = ServedByWorker(self.identity.worker_id, self.identity.about(), profiles=profiles)
@@ -127,6 +129,8 @@ class RunsRuntime:
         self._outbox.start()
         self._heartbeat.start()
         self._tick.start()
+        for finder in self._twin_finders:
+            self._loop.every(TURN_SECONDS, finder.turn)
         self._vigil.start()
         log.info("worker.started", **self.identity.shown(), profiles=sorted(self._engines))
 
@@ -151,6 +155,7 @@ class RunsRuntime:
                 echo=Echo(name),
             )
             self._engines[name] = Engine(desk, name, profile.max_requests, settings.engine.claim_limit)
+            self._twin_finders.append(TwinFinder(desk, name))
         self._client = client
 
     def serve(self, stage: Stage, profile: str) -> Mapping[str, int]:
@@ -170,6 +175,8 @@ class RunsRuntime:
             self._draining = True
             for engine in self._engines.values():
                 engine.drain()
+            for finder in self._twin_finders:
+                finder.drain()
             self._drain_timer.start()
             self._vigil.drain()
             self._tick.stop()
@@ -195,6 +202,8 @@ class RunsRuntime:
         log.info("worker.stopped", worker=self.identity.worker_id)
 
     async def _close(self) -> None:
+        for finder in self._twin_finders:
+            await finder.stop()
         for provider in self._providers.values():
             await provider.close()
         await self._client.aclose()

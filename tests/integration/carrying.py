@@ -10,6 +10,7 @@ from threadrun.client import RunClient
 from threadrun.models import Run
 from threadrun.status import CallState, Outcome, Stage
 from worker.decide.decision import Changes, Event, NewCall, ThreadMove
+from worker.decide.twins import TwinState
 from worker.store.gates import Kind, Permit, Rate, Verdict
 from worker.store.ledger import CallAddress, CallClaim, CallResult, call_claim
 from worker.store.runs import Final, RunStore, Written
@@ -235,3 +236,18 @@ async def whole_life(client: RunClient, store: RunStore, clock_ms: int, **option
 
 def agendas(dump: dict[str, Any]) -> dict[str, Sequence[tuple[str, float]]]:
     return {name.split(":")[1]: value for name, value in dump.items() if name.startswith("agenda:")}
+
+
+async def doubted(store: RunStore, *, delay_ms: int = 60_000) -> RunView:
+    """Have the one run in stage create watched for a twin, as before a second create."""
+    run = await claim_one(store, Stage.CREATE)
+    op = f"doubt{run.claim}"
+    assert (await move(store, run, Stage.CREATE, delay_ms, op=op, watch_twins=True)).ok
+    return run
+
+
+async def watch_on(store: RunStore, backend: Any) -> None:
+    """Look after the one watch once it is due, and go on watching."""
+    backend.turn(3)
+    (watch,) = (await store.twins.claim("default", 10, LEASE_MS)).watches
+    assert await store.twins.write("default", watch, 3_000, {"run_9": TwinState.FOUND})

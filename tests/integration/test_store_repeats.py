@@ -10,12 +10,14 @@ from tests.integration.carrying import (
     CallAddress,
     claim_call,
     claim_one,
+    doubted,
     finish_from,
     move,
     noted,
     opened,
     permitted,
     reopen,
+    watch_on,
     whole_life,
 )
 from tests.integration.test_store_scripts import ALL
@@ -24,7 +26,7 @@ from threadrun.scripts import script_text
 from threadrun.status import Stage
 from worker.store.gates import Kind, Rate, Verdict
 
-COSTS_A_DELAY = {"claim", "due", "permit"}
+COSTS_A_DELAY = {"claim", "twins_claim", "due", "permit"}
 """A repeated claim leaves its first runs to their lease, a repeated `due` its first wake-ups to their marks, a
 repeated permit its first place in time to nobody."""
 
@@ -74,6 +76,9 @@ async def eventful_life(backend: Backend) -> dict[str, object]:
     await claim_call(store, CallAddress("b", 1, 0), "x")
     await reopen(store, CallAddress("b", 1, 0), "x", 1_000)
     client.cancel("b")
+    client.enqueue("asst", thread_id="u", idempotency_key="d")
+    await doubted(store)
+    await watch_on(store, backend)
     await finish_from(store, Stage.TOOLS)
     await claim_one(store, Stage.WAITING)
     await permitted(store, rate=Rate(5), token="p")
@@ -83,7 +88,7 @@ async def eventful_life(backend: Backend) -> dict[str, object]:
     backend.turn(86_400)
     trim(backend)
     left = backend.dump()
-    for name in ("run:a", "run:b", "run:c"):
+    for name in ("run:a", "run:b", "run:c", "run:d"):
         left[name] = {field: left[name][field] for field in left[name].keys() - DRAWN}
     return left
 

@@ -11,9 +11,11 @@ from tests.integration.carrying import (
     CallAddress,
     claim_call,
     claim_one,
+    doubted,
     noted,
     permitted,
     reopen,
+    watch_on,
     whole_life,
 )
 from tests.integration.test_store_tick import beat, due, trim
@@ -59,6 +61,9 @@ async def test_a_runs_life_uses_every_script_file_and_no_other(backend, client, 
     await reopen(store, CallAddress(key, 1, 0), "token")
     await claim_call(store, CallAddress(key, 1, 0), "token")
     client.cancel(key)
+    client.enqueue("asst", thread_id="t")
+    await doubted(store)
+    await watch_on(store, backend)
     trim(backend)
     await permitted(store)
     await noted(store, Verdict.FAILED)

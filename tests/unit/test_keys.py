@@ -25,6 +25,8 @@ def names(keys):
         "run:{run_key}": keys.run("{run_key}"),
         "run:{run_key}/events": keys.events("{run_key}"),
         "run:{run_key}/calls": keys.calls("{run_key}"),
+        "run:{run_key}/twins": keys.twins_of("{run_key}"),
+        "twins:{profile}": keys.twins("{profile}"),
         "agenda:{stage}:{profile}": keys.agenda("{stage}", "{profile}"),
         "wake:{stage}:{profile}": keys.wake("{stage}", "{profile}"),
         "permits:{profile}": keys.permits("{profile}"),

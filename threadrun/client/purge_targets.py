@@ -94,8 +94,8 @@ def _looked_up(keys: Keys, run_keys: Iterable[str]) -> Operation[list[Target]]:
         places = [(run_key, row[1] or "default") for run_key, row in zip(batch, rows, strict=True)]
         scores = yield lambda client: _scores(client, keys, places)  # noqa: B023 called before the next turn
         for at, (stage, profile, thread_id, finished) in enumerate(rows):
-            mine = scores[at * len(OPEN_STAGES) : (at + 1) * len(OPEN_STAGES)]
-            in_agenda = any(score is not None for score in mine)
+            width = len(work_on(keys, profile or "default"))
+            in_agenda = any(score is not None for score in scores[at * width : (at + 1) * width])
             found.append(
                 Target(
                     batch[at], stage, profile or "default", thread_id, int(finished or 0) or None, in_agenda
@@ -104,11 +104,16 @@ def _looked_up(keys: Keys, run_keys: Iterable[str]) -> Operation[list[Target]]:
     return found
 
 
+def work_on(keys: Keys, profile: str) -> list[str]:
+    """Name the sorted sets of what workers still have to do for a profile's runs."""
+    return [*(keys.agenda(stage, profile) for stage in OPEN_STAGES), keys.twins(profile)]
+
+
 def _scores(client: Any, keys: Keys, places: Sequence[tuple[str, str]]) -> Any:
     pipe = client.pipeline(transaction=False)
     for run_key, profile in places:
-        for stage in OPEN_STAGES:
-            pipe.zscore(keys.agenda(stage, profile), run_key)
+        for name in work_on(keys, profile):
+            pipe.zscore(name, run_key)
     return pipe.execute()
 
 

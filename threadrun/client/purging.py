@@ -9,10 +9,9 @@ from datetime import timedelta
 from typing import Any
 
 from threadrun.client.operation import Operation
-from threadrun.client.purge_targets import Target, batches, choose
+from threadrun.client.purge_targets import Target, batches, choose, work_on
 from threadrun.client.queued import is_ours
 from threadrun.client.reading import checked
-from threadrun.client.stats import OPEN_STAGES
 from threadrun.client.traces import EVENTS, Search, Sought, Trace, search
 from threadrun.errors import InvalidRequest, Problem, RunsStillOpen
 from threadrun.keys import Keys
@@ -104,7 +103,7 @@ def _remove(keys: Keys, targets: Sequence[Target], tally: _Tally, clock_key: str
 
 def _script(keys: Keys, target: Target) -> tuple[list[str], list[Any]]:
     thread = (target.profile, target.thread_id) if target.thread_id else None
-    agendas = [keys.agenda(stage, target.profile) for stage in OPEN_STAGES]
+    agendas = work_on(keys, target.profile)
     statuses = [keys.index_status(label) for label in _LABELS]
     key_names = [
         keys.thread(*thread) if thread else keys.nothing(),

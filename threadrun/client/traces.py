@@ -26,6 +26,7 @@ RECORD, EVENTS = "run:{run_key}", "run:{run_key}/events"
 NAMELESS = frozenset(
     {
         "run:{run_key}/calls",
+        "run:{run_key}/twins",
         "wake:{stage}:{profile}",
         "permits:{profile}",
         "profiles",

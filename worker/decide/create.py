@@ -32,7 +32,7 @@ def create(run: RunView, seen: Seen, now: int, rules: Rules) -> Decision:
         case CreateAnswered(reply):
             return _create_answered(run, reply, now, rules)
         case RunsSearched(reply):
-            return _searched(run, reply, now, rules)
+            return _watched(run, _searched(run, reply, now, rules))
         case NewestSeen(reply=newest):
             return _newest_seen(run, newest, rules)
         case _:
@@ -168,6 +168,18 @@ def _searched(run: RunView, reply: Reply[tuple[Run, ...]], now: int, rules: Rule
             return end(run, Changes(run.progress, answer=answer), Outcome.LOST, now)
         case No() | Unknown():
             return _search_failed(run, reply, now, rules)
+
+
+def _watched(run: RunView, decision: Decision) -> Decision:
+    """Have the thread watched where a create of unknown outcome may still make a run beside what is decided."""
+    doubtful = run.progress.intent is not None or run.search_first
+    match decision:
+        case Post(changes=changes) if doubtful:
+            return replace(decision, changes=replace(changes, watch_twins=True))
+        case Move(stage=stage, changes=changes) if stage is not Stage.CREATE:
+            return replace(decision, changes=replace(changes, watch_twins=True))
+        case _:
+            return decision
 
 
 def _search_failed(run: RunView, reply: No | Unknown, now: int, rules: Rules) -> Decision:

@@ -90,6 +90,8 @@ class Changes:
     """Calls whose messages are (again) to be sent after the write."""
     submitted: tuple[int, ...] = ()
     """Indexes of the calls whose outputs the provider has."""
+    watch_twins: bool = False
+    """A create may have made, or may still make, a second run: have the thread watched for it."""
     withdraw: bool = False
     """Withdraw the round's unclaimed calls."""
 

@@ -11,6 +11,7 @@ from threadrun.status import Outcome, Stage
 from worker.store.gates import GATE_FIELDS, SharedGates
 from worker.store.ledger import ROW_FIELDS, Ledger, call_view, row_field
 from worker.store.scripts import Arg, Scripts
+from worker.store.twins import TwinStore
 from worker.store.writes import Commit, commit_args, commit_keys
 from worker.view import RECORD_FIELDS, SCHEMA, CallView, RunView, run_view
 
@@ -63,6 +64,7 @@ class RunStore:
         self._scripts = Scripts(client, clock_key=clock_key)
         self.ledger = Ledger(keys, self._scripts)
         self.gates = SharedGates(keys, self._scripts)
+        self.twins = TwinStore(keys, self._scripts)
 
     async def claim(self, stage: Stage, profile: str, limit: int, lease_ms: int) -> Claimed:
         """Claim due runs; each gets a fresh claim number and is nobody else's until its lease lapses.

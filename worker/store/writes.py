@@ -10,6 +10,7 @@ from threadrun.keys import INDEX_LIFE_SECONDS, Keys
 from threadrun.models import Run
 from threadrun.status import CallState, Stage
 from worker.decide.decision import Changes, Event, NewCall
+from worker.decide.twins import FIRST_LOOK_MS, WATCH_MS
 from worker.store.ledger import row_field
 from worker.store.scripts import Arg
 from worker.view import CallView, RunView
@@ -46,6 +47,8 @@ def commit_keys(keys: Keys, run: RunView, write: Commit) -> list[str]:
         keys.agenda(write.stage, run.profile),
         keys.thread(run.profile, thread_id) if thread_id else keys.nothing(),
         keys.index_thread(run.profile, thread_id) if thread_id else keys.nothing(),
+        keys.twins(run.profile),
+        keys.twins_of(run.key),
     ]
 
 
@@ -65,6 +68,7 @@ def commit_args(keys: Keys, run: RunView, write: Commit) -> list[Arg]:
         int(write.keep_lease), thread, write.polls, write.requests,
         run.index_label, next_status(run, changes) or "none",
         INDEX_LIFE_SECONDS, len(facts), len(fact_events), len(fields), len(call_fields), len(events), withdrawn,
+        int(changes.watch_twins), WATCH_MS, FIRST_LOOK_MS,
         *_flat(facts), *fact_events, *_flat(fields), *_flat(call_fields), *events,
     ]  # fmt: skip
 
