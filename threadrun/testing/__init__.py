@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from threadrun.testing.azure_dialect import AzureAgentsDialect
     from threadrun.testing.clock import Clock, ManualClock, RunningClock
     from threadrun.testing.effects import Effect
     from threadrun.testing.embedded_redis import EmbeddedRedis, start_embedded_redis
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from threadrun.testing.tool_calls import call_tool, sample_context
 
 __all__ = [
+    "AzureAgentsDialect",
     "Clock",
     "Effect",
     "EmbeddedRedis",
@@ -46,6 +48,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AzureAgentsDialect": "azure_dialect",
     "Clock": "clock",
     "Effect": "effects",
     "EmbeddedRedis": "embedded_redis",

@@ -15,6 +15,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 
+from threadrun.testing.azure_dialect import DIALECTS
 from threadrun.testing.clock import ManualClock, RunningClock
 from threadrun.testing.options import ServerOptions
 from threadrun.testing.quirks import Quirk
@@ -31,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.exit_with_parent:
         Thread(target=_wait_for_parent, args=(ends,), daemon=True).start()
     clock = ManualClock() if asked.manual_clock else RunningClock()
-    with RunServer(_options(asked), clock=clock, port=asked.port) as server:
+    dialect = DIALECTS[asked.dialect]()
+    with RunServer(_options(asked), clock=clock, dialect=dialect, port=asked.port) as server:
         sys.stdout.write(json.dumps({"base_url": server.base_url, "pid": os.getpid()}) + "\n")
         sys.stdout.flush()
         ends.get()
@@ -66,9 +68,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m threadrun.testing", description="Serve runs for tests.")
     add = parser.add_argument
     add("--port", type=int, default=0, help="0: a free one")
+    add("--dialect", choices=list(DIALECTS), default="openai", help="how it speaks")
     add("--api-key", help="accept only this bearer key; else any")
     add("--effect-log", type=Path, metavar="FILE", help="append what every request did, as JSON lines")
-    add("--expire-seconds", type=float, default=default.expire_seconds, help="life of a run")
+    add(
+        "--expire-seconds",
+        type=float,
+        default=default.expire_seconds,
+        help="life of a run; else the dialect's",
+    )
     add("--think-seconds", type=float, default=default.think_seconds, help="how long the model thinks")
     add("--queue-seconds", type=float, default=default.queue_seconds, help="how long a run stays queued")
     add("--cancel-seconds", type=float, default=default.cancel_seconds, help="how long a cancel takes")

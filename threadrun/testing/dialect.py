@@ -9,6 +9,9 @@ import hmac
 from collections.abc import Mapping
 
 from threadrun.status import RunStatus
+from threadrun.testing import shapes
+from threadrun.testing.checks import Check
+from threadrun.testing.ids import derived_id
 from threadrun.testing.objects import Assistant, JsonObject, Message, Run, Step, Thread
 from threadrun.testing.refusals import RefusedError, missing_beta_header, missing_key, wrong_key
 from threadrun.testing.tokens import run_usage, step_usage
@@ -20,9 +23,19 @@ class Dialect:
     name = "openai"
     prefix = "/v1"
     """What stands before every path."""
+    queues = True
+    """A run is queued first, and after each submit."""
+    life_seconds = 600.0
+    """How long after its creation a run expires (recorded replies)."""
+    approval_life_seconds = 600.0
+    """The same, for one that has waited for an approval."""
+    run_body: Check = staticmethod(shapes.RUN)
+    """Checks the body that creates a run."""
+    assistant_body: Check = staticmethod(shapes.ASSISTANT)
+    """Checks the body that creates an assistant."""
 
-    def authorize(self, headers: Mapping[bytes, bytes], api_key: str | None) -> None:
-        """Check the headers of a request.
+    def authorize(self, headers: Mapping[bytes, bytes], query: str, api_key: str | None) -> None:
+        """Check the headers and the query of a request.
 
         Raises:
             RefusedError: if the bearer key or the beta header is missing or wrong.
@@ -111,10 +124,11 @@ class Dialect:
         if run.status is not RunStatus.REQUIRES_ACTION:
             return None
         step = run.steps[-1]
-        calls = self.tool_calls(step, with_outputs=False)
+        calls = self.tool_calls(run, step, with_outputs=False)
         if step.outputs:
             calls = [call for call, output in zip(calls, step.outputs, strict=True) if output is None]
-        return {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": calls}}
+        kind = "submit_tool_approval" if step.call and step.call.kind == "mcp" else "submit_tool_outputs"
+        return {"type": kind, kind: {"tool_calls": calls}}
 
     def last_error(self, run: Run) -> JsonObject | None:
         """Render why a run failed."""
@@ -122,21 +136,27 @@ class Dialect:
             return None
         return {"code": run.end_code, "message": run.end_message}
 
-    def tool_calls(self, step: Step, *, with_outputs: bool) -> list[JsonObject]:
+    def tool_calls(self, run: Run, step: Step, *, with_outputs: bool) -> list[JsonObject]:
         """Render a step's tool calls; only a step shows outputs, null until they are submitted."""
         calls: list[JsonObject] = []
-        for number, tool in enumerate(step.call.tools if step.call else ()):
-            function: JsonObject = {"name": tool.name, "arguments": tool.arguments}
+        for number, tool in enumerate(step.requests):
+            kind = step.call.kind if step.call else "function"
+            call: JsonObject = {"name": tool.name, "arguments": tool.arguments}
             if with_outputs:
-                function["output"] = step.outputs[number] if step.outputs else None
-            calls.append({"id": step.call_ids[number], "type": "function", "function": function})
+                call["output"] = step.outputs[number] if step.outputs else None
+            if kind == "connected_agent":
+                call |= child_ids(run, step, number)
+            flat = {**call, "server_label": tool.server_label}
+            calls.append(
+                {"id": step.call_ids[number], "type": kind, **(flat if kind == "mcp" else {kind: call})}
+            )
         return calls
 
     def step(self, run: Run, step: Step) -> JsonObject:
         """Render a run step; the wire says `expires_at` where the published schema says `expired_at`."""
         details: JsonObject
         if step.call:
-            details = {"type": "tool_calls", "tool_calls": self.tool_calls(step, with_outputs=True)}
+            details = {"type": "tool_calls", "tool_calls": self.tool_calls(run, step, with_outputs=True)}
         else:
             details = {"type": "message_creation", "message_creation": {"message_id": step.message_id}}
         return {
@@ -160,6 +180,12 @@ class Dialect:
             "step_details": details,
             "usage": step_usage(step),
         }
+
+
+def child_ids(run: Run, step: Step, number: int) -> JsonObject:
+    """Name the run that another agent did for this one (recorded replies of Azure)."""
+    ids = {"run_id": "run", "thread_id": "thread", "assistant_id": "asst"}
+    return {name: derived_id(prefix, step.id, number) for name, prefix in ids.items()}
 
 
 def _ended(thing: Run | Step, *statuses: RunStatus) -> int | None:

@@ -64,7 +64,8 @@ class Gateway:
     ) -> ApiReply:
         if rule is not None and rule.comes_before:
             return ApiReply(PREVENTED, {})
-        self._world.dialect.authorize(request.headers, self._world.options.api_key)
+        query = request.query_string.decode("latin-1")
+        self._world.dialect.authorize(request.headers, query, self._world.options.api_key)
         if not operations:
             raise unknown_url(request.method, request.path)
         operation = operations.get(request.method)

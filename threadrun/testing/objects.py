@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from threadrun.status import RunStatus
-from threadrun.testing.script import Call, Script
+from threadrun.testing.script import Call, Script, ToolRequest
 
 JsonObject = dict[str, Any]
 
@@ -85,6 +85,16 @@ class Step:
     ended_at: float | None = None
     """When it left in_progress."""
 
+    @property
+    def requests(self) -> tuple[ToolRequest, ...]:
+        """The tools that it asked for."""
+        return self.call.tools if self.call else ()
+
+    @property
+    def served_now(self) -> bool:
+        """Whether the provider is running its tools itself."""
+        return self.call is not None and self.call.served and self.status is RunStatus.IN_PROGRESS
+
 
 @dataclass(slots=True, eq=False)
 class Run:
@@ -106,6 +116,8 @@ class Run:
     """When it was created."""
     expires_at: float
     """When it expires unless it has ended."""
+    approval_life_seconds: float
+    """How long after its creation it expires at the earliest, once it has waited for an approval."""
     queue_seconds: float
     """How long it stays queued, each time."""
     think_seconds: float
@@ -114,6 +126,8 @@ class Run:
     """How long it stays cancelling."""
     prompt_characters: int
     """How much text the model reads; grows with each step."""
+    queues: bool = True
+    """It waits in a queue for the model; else it is picked up at once."""
     status: RunStatus = RunStatus.QUEUED
     """As the wire shows it."""
     waits_in_queue: bool = True

@@ -21,8 +21,8 @@ class ServerOptions:
     """How long a run stays queued, after its creation and after each submit."""
     cancel_seconds: float = 0.05
     """How long a run stays `cancelling`."""
-    expire_seconds: float = 600.0
-    """A run that is not terminal so long after its creation expires (600 s in OpenAI's recorded runs)."""
+    expire_seconds: float | None = None
+    """A run that is not terminal so long after its creation expires; none: as in recorded runs of the dialect."""
     accept_any_assistant: bool = False
     """Accept runs of assistants that were never created."""
     poll_after_ms: int | None = None

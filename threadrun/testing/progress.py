@@ -17,6 +17,9 @@ from threadrun.testing.script import Call, End, Say
 from threadrun.testing.script_reader import fill
 from threadrun.testing.tokens import tokens_of
 
+WAITED_FOR = frozenset({"azure_function"})
+"""Kinds that the provider runs itself while the run shows requires_action (azure-ai-agents' published client waits)."""
+
 
 def advance(run: Run, now: float) -> None:
     """Apply everything that has fallen due by `now`."""
@@ -34,6 +37,9 @@ def remember(run: Run, until: float) -> None:
 
 def enqueue(run: Run, at: float) -> None:
     """Put the run into the model's queue: after its creation and after each submit."""
+    if not run.queues:
+        _pick_up(run, at)
+        return
     run.waits_in_queue = True
     _enter(run, RunStatus.QUEUED, at)
     _wait(run, at + run.queue_seconds)
@@ -73,6 +79,8 @@ def _change(run: Run, at: float) -> None:
         _cancel(run, at)
     elif run.status is RunStatus.CANCELLED:
         _regress(run, at)
+    elif run.steps and run.steps[-1].served_now:
+        accept_outputs(run, tuple(f"{tool.name} ran" for tool in run.steps[-1].requests), at)
     elif run.waits_in_queue:
         _pick_up(run, at)
     else:
@@ -82,7 +90,7 @@ def _change(run: Run, at: float) -> None:
 def _pick_up(run: Run, at: float) -> None:
     run.waits_in_queue = False
     run.started_at = at
-    if run.status is RunStatus.QUEUED:
+    if run.status in {RunStatus.QUEUED, RunStatus.REQUIRES_ACTION}:
         _enter(run, RunStatus.IN_PROGRESS, at)
     _think(run, at)
 
@@ -145,8 +153,15 @@ def _ask(run: Run, call: Call, at: float) -> None:
     step = _add_step(run, "".join(tool.name + tool.arguments for tool in call.tools), at)
     step.call = call
     step.call_ids = tuple(derived_id("call", step.id, number) for number, _ in enumerate(call.tools))
-    _enter(run, RunStatus.REQUIRES_ACTION, at)
-    _wait(run, NEVER)
+    if call.kind == "mcp":
+        run.expires_at = max(run.expires_at, run.created_at + run.approval_life_seconds)
+    if not call.served:
+        _enter(run, RunStatus.REQUIRES_ACTION, at)
+        _wait(run, NEVER)
+        return
+    if call.kind in WAITED_FOR:
+        _enter(run, RunStatus.REQUIRES_ACTION, at)
+    _wait(run, at + run.think_seconds)
 
 
 def _add_step(run: Run, written: str, at: float) -> Step:

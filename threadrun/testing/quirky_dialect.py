@@ -14,17 +14,19 @@ class QuirkyDialect(Dialect):
     """Speak as another dialect does, except for the quirks."""
 
     def __init__(self, inner: Dialect, quirks: frozenset[Quirk]) -> None:
-        self.name, self.prefix = inner.name, inner.prefix
+        self.name, self.prefix, self.queues = inner.name, inner.prefix, inner.queues
+        self.life_seconds, self.approval_life_seconds = inner.life_seconds, inner.approval_life_seconds
+        self.run_body, self.assistant_body = inner.run_body, inner.assistant_body
         self._inner = inner
         self._quirks = quirks
 
-    def authorize(self, headers: Mapping[bytes, bytes], api_key: str | None) -> None:
-        """Check the headers of a request.
+    def authorize(self, headers: Mapping[bytes, bytes], query: str, api_key: str | None) -> None:
+        """Check the headers and the query of a request.
 
         Raises:
             RefusedError: if the other dialect refuses them.
         """
-        self._inner.authorize(headers, api_key)
+        self._inner.authorize(headers, query, api_key)
 
     def error(self, refusal: RefusedError) -> JsonObject:
         """Render a refusal."""

@@ -132,6 +132,43 @@ def outputs_do_not_match(expected: Sequence[str], got: Sequence[str]) -> Refused
     )
 
 
+def approvals_wanted(call_ids: Sequence[str]) -> RefusedError:
+    """Refuse what is not exactly the approvals that the run waits for."""
+    return RefusedError("approvals_do_not_match", f"Expected tool approvals for call_ids {list(call_ids)}.")
+
+
+def missing_api_version() -> RefusedError:
+    """Refuse a request to Azure without its version."""
+    text = "The api-version query parameter (?api-version=) is required for all requests."
+    return RefusedError("missing_api_version", text, code="MissingApiVersionParameter")
+
+
+def unsupported_api_version() -> RefusedError:
+    """Refuse a request to Azure in a version that it does not have."""
+    text = "The requested api-version is not supported."
+    return RefusedError("unsupported_api_version", text, code="UnsupportedApiVersion")
+
+
+def unauthorized() -> RefusedError:
+    """Refuse a request to Azure without an Entra token, or with a key in its place."""
+    text = "Unauthorized. Access token is missing, invalid, audience is incorrect, or have expired."
+    return RefusedError("unauthorized", text, status=401, code="401")
+
+
+def repeated_include() -> RefusedError:
+    """Refuse an `include[]` that is repeated where names are joined by commas."""
+    return RefusedError(
+        "repeated_include", "Invalid query: include[] was given more than once.", code="BadRequest"
+    )
+
+
+def foreign_header(name: str) -> RefusedError:
+    """Refuse a header that belongs to another dialect; only this server does, so that a test sees it."""
+    return RefusedError(
+        "foreign_header", f"The header '{name}' belongs to another service.", code="BadRequest"
+    )
+
+
 def step_not_in_progress() -> RefusedError:
     """Refuse tool outputs that the run does not wait for, as one self-hosted server does."""
     text = "run_step not found or not in progress"

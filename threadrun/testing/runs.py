@@ -22,7 +22,7 @@ from threadrun.testing.refusals import (
 )
 from threadrun.testing.script_reader import read_script
 from threadrun.testing.threads import add_message, new_thread
-from threadrun.testing.tool_outputs import take_outputs
+from threadrun.testing.tool_outputs import take_approvals, take_outputs
 from threadrun.testing.world import World
 
 SCRIPT_METADATA = "script"
@@ -31,7 +31,7 @@ SCRIPT_METADATA = "script"
 
 def create_run(world: World, request: ApiRequest) -> ApiReply:
     """POST /threads/{thread_id}/runs."""
-    body = shapes.RUN(request.json(), "")
+    body = world.dialect.run_body(request.json(), "")
     thread = world.thread(request.ids["thread_id"])
     return _created(world, _start_run(world, thread, body))
 
@@ -79,9 +79,12 @@ def modify_run(world: World, request: ApiRequest) -> ApiReply:
 
 def submit_tool_outputs(world: World, request: ApiRequest) -> ApiReply:
     """POST …/runs/{run_id}/submit_tool_outputs; all outputs of the required action in one request."""
-    body = shapes.TOOL_OUTPUTS(request.json(), "")
+    body = shapes.submitted(request.json(), "")
     run = world.run(request.ids["thread_id"], request.ids["run_id"])
-    take_outputs(run, body["tool_outputs"], world.quirks, world.clock.now())
+    if "tool_approvals" in body:
+        take_approvals(run, body["tool_approvals"], world.clock.now())
+    else:
+        take_outputs(run, body["tool_outputs"], world.quirks, world.clock.now())
     _touch(world, run)
     return ApiReply("outputs.accepted", world.dialect.run(run), run.thread, run)
 
@@ -149,6 +152,8 @@ def _start_run(world: World, thread: Thread, body: JsonObject) -> Run:
 
 def _new_run(world: World, thread: Thread, body: JsonObject, settings: JsonObject) -> Run:
     options, now = world.options, world.clock.now()
+    dialect = world.dialect
+    life = dialect.life_seconds if options.expire_seconds is None else options.expire_seconds
     metadata = body.get("metadata", {})
     asked = [message.text for message in thread.messages if message.role == "user"]
     script = read_script(metadata.get(SCRIPT_METADATA) or (asked[-1] if asked else ""))
@@ -161,7 +166,9 @@ def _new_run(world: World, thread: Thread, body: JsonObject, settings: JsonObjec
         metadata=metadata,
         script=script,
         created_at=now,
-        expires_at=now + options.expire_seconds,
+        expires_at=now + life,
+        approval_life_seconds=dialect.approval_life_seconds if options.expire_seconds is None else life,
+        queues=dialect.queues,
         queue_seconds=options.queue_seconds if queue is None else queue,
         think_seconds=options.think_seconds,
         cancel_seconds=options.cancel_seconds if cancel is None else cancel,

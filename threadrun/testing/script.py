@@ -7,6 +7,9 @@ directives stand one a line, or are separated by `;`:
     think 0.2                                think so many seconds before the next directive
     call get_weather {"city": "Oslo"}        ask for one tool; no arguments means {}
     call a {"n": 1} and b {} and a {"n": 2}  ask for several at once
+    mcp docs search {"q": 1} and docs list   want approvals of an MCP server's tools; $1 is `approved` or `denied`
+    serve azure_function f {"q": 1}          the provider runs this tool itself; the run requires_action meanwhile
+    serve connected_agent helper {}          as above, in_progress meanwhile; the step names the child's run and thread
     then call b {}                           `then` may stand before any directive; it only reads well
     say It is $1 in Oslo.                    write; $1 is the first output of the last call, $$ a dollar
     say "with ; and\\nlines"                  a JSON string, for texts that a line cannot hold
@@ -40,6 +43,8 @@ class ToolRequest:
     """The tool's name."""
     arguments: str
     """Its arguments, as the text that the model wrote."""
+    server_label: str = ""
+    """The MCP server that has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,13 @@ class Call:
 
     tools: tuple[ToolRequest, ...]
     """Those asked for in one required action."""
+    kind: str = "function"
+    """`function`; `mcp`, which wants approvals; or a kind that the provider runs itself."""
+
+    @property
+    def served(self) -> bool:
+        """Whether the provider runs it itself."""
+        return self.kind not in {"function", "mcp"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,9 @@ from threadrun.testing.script_scanner import Scanner, ScriptError
 
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _REFERENCE = re.compile(r"\$(\$|[1-9][0-9]*)")
-_KEYWORDS = frozenset({"then", "think", "call", "say", "end", "queue", "cancel_takes", "ignore"})
+_KEYWORDS = frozenset(
+    {"then", "think", "call", "mcp", "serve", "say", "end", "queue", "cancel_takes", "ignore"}
+)
 
 
 def read_script(text: str) -> Script:
@@ -106,21 +108,31 @@ class _Reader:
         self._ignores_cancel = True
 
     def _read_call(self) -> None:
-        tools = [self._tool()]
+        self._call("function")
+
+    def _read_mcp(self) -> None:
+        self._call("mcp")
+
+    def _read_serve(self) -> None:
+        self._call(self._scanner.word("the kind of tool"))
+
+    def _call(self, kind: str) -> None:
+        tools = [self._tool(kind)]
         while self._scanner.peek_word() == "and":
             self._scanner.word("`and`")
-            tools.append(self._tool())
-        self._move(Call(tuple(tools)))
+            tools.append(self._tool(kind))
+        self._move(Call(tuple(tools), kind))
         self._outputs = len(tools)
 
-    def _tool(self) -> ToolRequest:
+    def _tool(self, kind: str) -> ToolRequest:
+        label = self._scanner.word("the MCP server's label") if kind == "mcp" else ""
         name = self._scanner.word("a tool's name")
         if not _TOOL_NAME.fullmatch(name):
             raise self._scanner.error(f"{name!r} is no tool name (letters, digits, _ and -, 64 at most)")
         if self._scanner.peek_character() not in ("{", '"'):
-            return ToolRequest(name, "{}")
+            return ToolRequest(name, "{}", label)
         value, written = self._scanner.json(f"the arguments of {name}")
-        return ToolRequest(name, value if isinstance(value, str) else written)
+        return ToolRequest(name, value if isinstance(value, str) else written, label)
 
     def _read_say(self) -> None:
         if self._scanner.peek_character() == '"':

@@ -25,7 +25,7 @@ from threadrun.testing.checks import (
     word,
 )
 from threadrun.testing.objects import JsonObject
-from threadrun.testing.refusals import streaming
+from threadrun.testing.refusals import missing_parameter, streaming
 
 MAX_TEXT = 256_000
 """Characters of instructions and of a message's text."""
@@ -62,6 +62,13 @@ _TOOL = by_type(
         "function": _function_tool,
     }
 )
+
+_AZURE_KINDS = (
+    "azure_ai_search", "azure_function", "bing_custom_search", "bing_grounding", "browser_automation",
+    "code_interpreter", "computer_use_preview", "connected_agent", "deep_research", "fabric_dataagent",
+    "file_search", "mcp", "openapi", "sharepoint_grounding",
+)  # fmt: skip
+_AZURE_TOOL = by_type({"function": _function_tool, **dict.fromkeys(_AZURE_KINDS, any_object)})
 
 _TEXT_PART = fields({"type": text(), "text": text(MAX_TEXT)}, ["text"])
 
@@ -151,20 +158,22 @@ MESSAGE = fields(_MESSAGE, ["role", "content"])
 THREAD = fields({"messages": array(MESSAGE), "metadata": metadata, "tool_resources": optional(any_object)})
 """The body of POST /threads."""
 
-ASSISTANT = fields(
-    {
-        **_SAMPLING,
-        "model": text(),
-        "name": optional(text(256)),
-        "description": optional(text(512)),
-        "instructions": optional(text(MAX_TEXT)),
-        "tools": array(_TOOL, max_length=128),
-        "tool_resources": optional(any_object),
-        "reasoning_effort": optional(_EFFORT),
-    },
-    ["model"],
-)
+_ASSISTANT: dict[str, Check] = {
+    **_SAMPLING,
+    "model": text(),
+    "name": optional(text(256)),
+    "description": optional(text(512)),
+    "instructions": optional(text(MAX_TEXT)),
+    "tools": array(_TOOL, max_length=128),
+    "tool_resources": optional(any_object),
+    "reasoning_effort": optional(_EFFORT),
+}
+
+ASSISTANT = fields(_ASSISTANT, ["model"])
 """The body of POST /assistants."""
+
+AZURE_ASSISTANT = fields({**_ASSISTANT, "tools": array(_AZURE_TOOL, max_length=128)}, ["model"])
+"""The same at Azure's agent service."""
 
 RUN = fields(
     {
@@ -177,19 +186,43 @@ RUN = fields(
 )
 """The body of POST …/runs."""
 
+AZURE_RUN = fields(
+    {
+        **_RUN,
+        "tools": optional(array(_AZURE_TOOL)),
+        "tool_resources": optional(any_object),
+        "additional_instructions": optional(text(MAX_TEXT)),
+        "additional_messages": optional(array(MESSAGE)),
+    },
+    ["assistant_id"],
+)
+"""The same at Azure's agent service (azure-ai-agents' create_run)."""
+
 THREAD_AND_RUN = fields({**_RUN, "thread": THREAD, "tool_resources": optional(any_object)}, ["assistant_id"])
 """The body of POST /threads/runs."""
 
 MODIFY = fields({"metadata": metadata})
 """The body of POST …/runs/{run_id}, …/messages/{message_id} and /threads/{thread_id}."""
 
-TOOL_OUTPUTS = fields(
+_SUBMITTED = fields(
     {
         "tool_outputs": array(
             fields({"tool_call_id": text(), "output": text(MAX_OUTPUT)}, ["tool_call_id", "output"])
         ),
+        "tool_approvals": array(
+            fields(
+                {"tool_call_id": text(), "approve": boolean, "headers": any_object},
+                ["tool_call_id", "approve"],
+            )
+        ),
         "stream": optional(_no_streaming),
-    },
-    ["tool_outputs"],
+    }
 )
-"""The body of POST …/submit_tool_outputs."""
+
+
+def submitted(value: Any, path: str) -> JsonObject:
+    """Check the body of POST …/submit_tool_outputs: outputs, or approvals as Azure's agent service takes them."""
+    body: JsonObject = _SUBMITTED(value, path)
+    if ("tool_outputs" in body) == ("tool_approvals" in body):
+        raise missing_parameter("tool_outputs")
+    return body

@@ -13,7 +13,7 @@ from threadrun.testing.world import World, assistant_settings
 
 def create_assistant(world: World, request: ApiRequest) -> ApiReply:
     """POST /assistants."""
-    body = shapes.ASSISTANT(request.json(), "")
+    body = world.dialect.assistant_body(request.json(), "")
     assistant = Assistant(
         world.ids.next("asst"), world.clock.now(), assistant_settings(body), body.get("metadata", {})
     )

@@ -1,4 +1,4 @@
-"""The submitting of tool outputs: which ones are taken, and what of them is kept."""
+"""The submitting of tool outputs and approvals: which ones are taken, and what of them is kept."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from threadrun.testing.objects import JsonObject, Run
 from threadrun.testing.progress import accept_outputs, accept_some_outputs
 from threadrun.testing.quirks import Quirk
 from threadrun.testing.refusals import (
+    approvals_wanted,
     invalid_tool_call,
     outputs_do_not_match,
     outputs_in_wrong_status,
@@ -26,6 +27,8 @@ def take_outputs(run: Run, given: list[JsonObject], quirks: frozenset[Quirk], at
         if Quirk.NOT_FOUND_INSTEAD_OF_WRONG_STATUS in quirks:
             raise step_not_in_progress()
         raise outputs_in_wrong_status(run.status)
+    if _wants_approvals(run):
+        raise approvals_wanted(run.steps[-1].call_ids)
     outputs = {output["tool_call_id"]: output["output"] for output in given}
     _check(run, [output["tool_call_id"] for output in given], quirks)
     step = run.steps[-1]
@@ -35,6 +38,25 @@ def take_outputs(run: Run, given: list[JsonObject], quirks: frozenset[Quirk], at
         accept_outputs(run, complete, at)
     else:
         accept_some_outputs(run, merged, at)
+
+
+def take_approvals(run: Run, given: list[JsonObject], at: float) -> None:
+    """Take the approvals of the run's required action: all of them.
+
+    Raises:
+        RefusedError: the run does not wait for approvals, or not for these.
+    """
+    if run.status is not RunStatus.REQUIRES_ACTION:
+        raise outputs_in_wrong_status(run.status)
+    step, answers = run.steps[-1], {one["tool_call_id"]: one["approve"] for one in given}
+    if not _wants_approvals(run) or sorted(one["tool_call_id"] for one in given) != sorted(step.call_ids):
+        raise approvals_wanted(step.call_ids if _wants_approvals(run) else ())
+    accept_outputs(run, tuple("approved" if answers[one] else "denied" for one in step.call_ids), at)
+
+
+def _wants_approvals(run: Run) -> bool:
+    call = run.steps[-1].call
+    return call is not None and call.kind == "mcp"
 
 
 def _check(run: Run, got: list[str], quirks: frozenset[Quirk]) -> None:
