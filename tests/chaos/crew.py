@@ -164,8 +164,9 @@ class Crew:
 
     def _listen(self) -> None:
         assert self._cradle.stdout is not None
-        for line in self._cradle.stdout:
-            self._take(json.loads(line))
+        with self._cradle.stdout as told:
+            for line in told:
+                self._take(json.loads(line))
 
     def _take(self, told: dict[str, Any]) -> None:
         with self._answers:
