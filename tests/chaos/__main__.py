@@ -1,6 +1,6 @@
 """Run one row: `python -m tests.chaos ROW [--size small|full] [--seed N]`; exit code 1 if it fails.
 
-`python -m tests.chaos --table` writes the table of README from build/chaos.json.
+`python -m tests.chaos --table` writes the table of README from build/chaos.json; `--readme` puts it there.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from types import FrameType
 from tests.chaos import report, rows
 from tests.chaos.figures import Figures, Size
 
+README = Path("README.md")
+
 LIMIT_SECONDS = 600
 """How long a row may take."""
 
@@ -28,6 +30,10 @@ def main() -> int:
     asked = _parser().parse_args()
     if asked.table:
         print(report.table(json.loads(report.REPORT.read_text(encoding="utf-8"))))
+        return 0
+    if asked.readme:
+        kept = json.loads(report.REPORT.read_text(encoding="utf-8"))
+        README.write_text(report.with_table(README.read_text(encoding="utf-8"), kept), encoding="utf-8")
         return 0
     if asked.row is None:
         print("\n".join(rows.names()))
@@ -68,6 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--out", type=Path, default=report.REPORT, help="where the figures are kept")
     parser.add_argument("--table", action="store_true", help="write README's table of the figures kept")
+    parser.add_argument(
+        "--readme", action="store_true", help="put the table of the figures kept into README.md"
+    )
     return parser
 
 

@@ -17,7 +17,13 @@ class Generator:
     """Enqueue scripts over a time from a thread of its own; `accepted` grows as they are answered."""
 
     def __init__(
-        self, client: RunClient, scripts: Iterator[str], count: int, over_seconds: float, tools: list[str]
+        self,
+        client: RunClient,
+        scripts: Iterator[str],
+        count: int,
+        over_seconds: float,
+        tools: list[str],
+        name: str = "run",
     ) -> None:
         self.accepted: list[str] = []
         """The keys of runs whose enqueue was answered, in order."""
@@ -28,6 +34,7 @@ class Generator:
         self._count = count
         self._over_seconds = over_seconds
         self._tools = tools
+        self._name = name
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._generate, name="generator", daemon=True)
 
@@ -51,7 +58,7 @@ class Generator:
             wait = begun + self._over_seconds * number / self._count - time.monotonic()
             if self._stop.wait(max(0.0, wait)):
                 return
-            key = f"run-{number:05}"
+            key = f"{self._name}-{number:05}"
             if self._enqueue(key, next(self._scripts)):
                 self.accepted.append(key)
 

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import platform
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,13 @@ def table(rows: dict[str, dict[str, Any]]) -> str:
         cells = [name.replace("-", " "), row["load"], row["nemesis"], _figures(row) + verdict]
         lines.append(f"| {' | '.join(cells)} | {row['seconds']:.0f} |")
     return "\n".join(lines)
+
+
+def with_table(readme: str, rows: dict[str, dict[str, Any]]) -> str:
+    """Put the table in the place of the one that README shows."""
+    return re.sub(
+        r"\| experiment \|.*?\n\n", lambda _: table(rows) + "\n\n", readme, count=1, flags=re.DOTALL
+    )
 
 
 def _figures(row: dict[str, Any]) -> str:

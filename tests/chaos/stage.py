@@ -23,6 +23,10 @@ QUICK = {
 """Times for a small size: leases and heartbeats lapse in seconds; their relations are the defaults'."""
 
 
+SERVER_LINE, REDIS_LINE = "THREADRUN_PROFILES__DEFAULT__BASE_URL", "THREADRUN_REDIS_URL"
+"""The settings whose addresses can be put behind a line."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """Hold what an experiment uses."""
@@ -30,8 +34,10 @@ class Stage:
     stack: LocalStack
     crew: Crew
     records: Records
-    line: FaultProxy
+    server_line: FaultProxy
     """What stands between the workers and the run server; it does nothing until it is told to."""
+    redis_line: FaultProxy
+    """What stands between the workers and Redis, likewise."""
     server_log: Path
     """What the run server did."""
     effects: Path
@@ -50,9 +56,9 @@ def staged(
     groups: int,
     env: Mapping[str, str] | None = None,
     server_arguments: Sequence[str] = (),
-    behind_line: bool = False,
+    lines: Sequence[str] = (),
 ) -> Iterator[Stage]:
-    """Set everything up, with all its workers ready."""
+    """Set everything up, with all its workers ready; `lines` names what they reach through a line that can break."""
     server_log, effects = folder / "server.jsonl", folder / "effects.jsonl"
     ours = {
         "CHAOS_EFFECTS_FILE": str(effects),
@@ -62,8 +68,17 @@ def staged(
     }
     arguments = ["--effect-log", str(server_log), *server_arguments]
     stack = LocalStack(checkout=ROOT, env=ours, server_arguments=arguments, runs_workers=0, tools_workers=0)
-    with stack, FaultProxy.before(stack.server_url) as line, Records(stack.redis_url) as records:
-        through = {"THREADRUN_PROFILES__DEFAULT__BASE_URL": line.url if behind_line else stack.server_url}
-        with Crew(folder, {**stack.env, **through, "TMPDIR": str(stack.folder)}, groups) as crew:
+    with (
+        stack,
+        FaultProxy.before(stack.server_url) as server_line,
+        FaultProxy.before(stack.redis_url) as redis_line,
+        Records(stack.redis_url) as records,
+    ):
+        through = {
+            SERVER_LINE: server_line.url,
+            REDIS_LINE: redis_line.url,
+        }
+        behind = {**stack.env, **{name: through[name] for name in lines}, "TMPDIR": str(stack.folder)}
+        with Crew(folder, behind, groups) as crew:
             crew.wait_until_ready(stack.client)
-            yield Stage(stack, crew, records, line, server_log, effects)
+            yield Stage(stack, crew, records, server_line, redis_line, server_log, effects)

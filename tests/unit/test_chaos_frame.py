@@ -39,6 +39,8 @@ def test_a_row_replaces_its_own_figures_alone(tmp_path: Path) -> None:
     kept = json.loads(path.read_text())
     assert [(row, told["seed"]) for row, told in kept.items()] == [("a", 2), ("b", 3)]
     assert "| a | 5 runs | none | lost 2 | 1 |" in report.table(kept)
+    shown = report.with_table("before\n\n| experiment | load |\n|---|---|\n| old | 1 |\n\nafter\n", kept)
+    assert shown == f"before\n\n{report.table(kept)}\n\nafter\n"
 
 
 def failing(size: Size, seed: int, folder: Path) -> Figures:

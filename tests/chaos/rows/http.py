@@ -12,7 +12,7 @@ from tests.chaos.cells import OPERATIONS, Cell, cells
 from tests.chaos.checker import check
 from tests.chaos.figures import Figures, Size
 from tests.chaos.nemeses.line_breaker import LineBreaker
-from tests.chaos.stage import Stage, staged
+from tests.chaos.stage import SERVER_LINE, Stage, staged
 from tests.chaos.stopwatch import VARIABLE
 from threadrun.testing import FaultPlan
 
@@ -55,12 +55,12 @@ def run(size: Size, seed: int, folder: Path) -> Figures:
         "THREADRUN_PROFILES__DEFAULT__REQUEST_DEADLINE_SECONDS": f"{DEADLINE_SECONDS:g}",
         VARIABLE: str(requests),
     }
-    with staged(folder, groups=2, env=env, behind_line=True) as stage:
+    with staged(folder, groups=2, env=env, lines=[SERVER_LINE]) as stage:
         plans = FaultPlan([cell.rule(key) for key, cell in runs.items()], seed=seed)
         stage.stack.control.set_faults(plans)
         keys = draw.sample(list(runs), len(runs))
         accepted = enqueue(stage, keys, runs, plan.a_second, draw)
-        with LineBreaker(stage.line, seed) as breaker:
+        with LineBreaker(stage.server_line, seed) as breaker:
             bad = [f"line-{number:04}" for number in range(plan.runs_on_a_bad_line)]
             accepted += enqueue(stage, bad, {}, plan.a_second, draw)
             left = stage.records.wait_for_end(accepted, 10.0)
