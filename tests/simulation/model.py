@@ -1,0 +1,357 @@
+"""The whole engine as a state machine: what is delivered, lost, doubled, stalled and killed is hypothesis's choice.
+
+Store, agenda, ledger, decide and engine are threadrun's own over a real Redis; provider, broker, handlers and
+clocks are models.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from redis import Redis
+from redis.exceptions import RedisError
+
+from tests.simulation.deployment import PROFILE, START_MS
+from tests.simulation.orders import ORDER, Mishap, Order, Way
+from tests.simulation.seam import Died, SeamOutbox, SeamRedis
+from tests.simulation.tiny_provider import Rounds, TinyProvider
+from tests.simulation.turned_time import turned_time
+from threadrun.client import RunClient
+from threadrun.keys import Keys
+from threadrun.status import Stage
+from worker.backoff import Fixed
+from worker.decide.decision import Event
+from worker.decide.rules import Rules
+from worker.desk import Desk, ServedTools
+from worker.engine import Engine
+from worker.observer import Observer
+from worker.outbox import Message, Outbox
+from worker.store.ledger import CallAddress, CallResult, call_claim
+from worker.store.runs import RunStore
+from worker.store.scripts import Scripts
+from worker.store.writes import event_body
+from worker.tick import TASK_OF_STAGE
+
+RULES = Rules(poll=Fixed(2_000, jitter=0))
+RUN_KEYS = ("a", "b", "c")
+IDEMPOTENT = {"add": False, "look": True}
+ROUNDS: tuple[Rounds, ...] = ((), (["add"],), (["add", "look"],), (["look"], ["add"]))
+ENDS = ("completed", "completed", "failed", "expired")
+MOST_SECONDS = 1_500.0
+"""More virtual time than any run may take once the chaos is over."""
+
+TRIES = st.sampled_from([Mishap.NONE] * 6 + list(Mishap))
+AT = st.integers(1, 9)
+MANY = st.integers(0, 63)
+STAGE_OF_TASK = {task: stage for stage, task in TASK_OF_STAGE.items()}
+AGENDAS = [stage for stage in Stage if stage is not Stage.DONE]
+
+_LOOK = (Path(__file__).parent / "look.lua").read_text()
+
+
+@dataclass
+class Ground:
+    """What all examples of one process share: a Redis and a loop."""
+
+    redis: Redis
+    loop: asyncio.AbstractEventLoop
+
+    @classmethod
+    def on(cls, redis: Redis) -> Ground:
+        loop = asyncio.new_event_loop()
+        loop.set_exception_handler(lambda *_: None)  # a task that died is nobody's news
+        return cls(redis, loop)
+
+
+class Model(RuleBasedStateMachine):
+    """Runs, workers and a provider to whom anything may happen; once nothing more does, every run ends."""
+
+    def __init__(self, ground: Ground) -> None:
+        super().__init__()
+        self.ground, self.redis, self.keys = ground, ground.redis, Keys("m:")
+        self.clock_key = "clock-of-m"
+        self.redis.flushdb()
+        self.redis.set(self.clock_key, START_MS)
+        self.seconds = 1_000.0
+        self.plans: dict[str, tuple[Rounds, str]] = {}
+        self.bag: list[Message] = []
+        self.entered: list[tuple[str, CallAddress]] = []
+        self.final: dict[str, str] = {}
+        self.events: dict[str, int] = {}
+        self.tokens = self.machines = 0
+        self.way = Way(lambda: self.seconds)
+        self._time = turned_time(lambda: self.seconds, self.turn)
+        self._time.__enter__()
+        self._furnish()
+
+    def _furnish(self) -> None:
+        direct = cast(Redis, SeamRedis(self.redis, lambda _, effect: effect(), self.clock_key))
+        seam = SeamRedis(self.redis, self.way.io, self.clock_key)
+        self.client = RunClient(direct, key_prefix=self.keys.prefix)
+        self.scripts = Scripts(direct)
+        self.provider = TinyProvider(self.way.io, self.plans.__getitem__)
+        self.observer = Observer(5, 15, monotonic=lambda: self.seconds)
+        self.store = RunStore(seam, self.keys)
+        desk = Desk(
+            store=self.store, provider=self.provider, rules=RULES, tools=ServedTools(seam, self.keys),
+            observer=self.observer, outbox=cast(Outbox, SeamOutbox(self.bag.append, _Free())),
+            retention_ms=7 * 86_400_000, max_output_total_bytes=512 * 1024,
+        )  # fmt: skip
+        self.engine = Engine(desk, PROFILE, 50, 100)
+        for name, idempotent in IDEMPOTENT.items():
+            entry = {"queue": "tools", "timeout_seconds": 60.0, "idempotent": idempotent}
+            self.redis.hset(self.keys.tools(), name, json.dumps(entry))
+        self.tools_start()
+
+    # What can happen.
+
+    @initialize(
+        chosen=st.lists(
+            st.tuples(st.sampled_from(["", "t1"]), st.sampled_from(ROUNDS), st.sampled_from(ENDS)),
+            min_size=1, max_size=2,
+        )
+    )  # fmt: skip
+    def begin(self, chosen: list[tuple[str, Rounds, str]]) -> None:
+        for key, (thread, rounds, end) in zip(RUN_KEYS, chosen, strict=False):
+            self.enqueue(key, thread, rounds, end, False, 600)
+
+    @rule(
+        key=st.sampled_from(RUN_KEYS), thread=st.sampled_from(["", "t1"]), rounds=st.sampled_from(ROUNDS),
+        end=st.sampled_from(ENDS), tells=st.booleans(), deadline=st.sampled_from([600, 600, 40]),
+    )  # fmt: skip
+    def enqueue(self, key: str, thread: str, rounds: Rounds, end: str, tells: bool, deadline: int) -> None:
+        if key in self.plans:
+            return
+        self.plans[key] = (rounds, end)
+        options: dict[str, Any] = {"thread_id": thread} if thread else {}
+        options |= {"on_done": "shop.done"} if tells else {}
+        self.client.enqueue("asst", idempotency_key=key, messages="x", deadline_seconds=deadline, **options)
+
+    @rule(key=st.sampled_from(RUN_KEYS))
+    def wish_cancelled(self, key: str) -> None:
+        if key in self.plans:
+            self.client.cancel(key)
+
+    @rule(messages=st.integers(1, 4), nth=MANY, at=AT, mishap=TRIES, stays=st.booleans())
+    def go_on(self, messages: int, nth: int, at: int, mishap: Mishap, stays: bool) -> None:
+        """Tick, and deliver some of what is in the bag; the last one may meet a mishap, or come twice."""
+        self.tick()
+        for _ in range(min(messages, len(self.bag)) - 1):
+            self.deliver(self.bag.pop(nth % len(self.bag)))
+        if self.bag:
+            message = self.bag.pop(nth % len(self.bag))
+            self.deliver(message, at, mishap)
+            if stays:
+                self.bag.append(message)
+
+    @rule(nth=MANY)
+    @precondition(lambda self: self.bag)
+    def lose_message(self, nth: int) -> None:
+        self.bag.pop(nth % len(self.bag))
+
+    @rule(seconds=st.sampled_from([0.3, 1, 2, 5, 16, 21, 60]), blind=st.booleans(), steps=st.integers(0, 3))
+    def pass_time(self, seconds: float, blind: bool, steps: int) -> None:
+        """Turn the clocks; blind workers see nothing of Redis meanwhile; the provider goes some steps on."""
+        self.turn(seconds, blind=blind)
+        for run in self.provider.runs.values():
+            for _ in range(steps):
+                run.step()
+
+    @rule(nth=MANY, alive=st.booleans())
+    @precondition(lambda self: self.way.stalled)
+    def let_go(self, nth: int, alive: bool) -> None:
+        self.way.let_go(self.way.stalled[nth % len(self.way.stalled)], alive=alive)
+        self.ground.loop.run_until_complete(self._settle())
+
+    @rule()
+    @precondition(lambda self: self.way.late)
+    def late_effect(self) -> None:
+        self.way.take_late_effects()
+
+    @rule()
+    def tools_start(self) -> None:
+        """Kill the machine of the tools workers; another one comes up."""
+        for stalled in [one for one in self.way.stalled if one.order.worker == f"tools{self.machines}"]:
+            self.way.let_go(stalled, alive=False)
+        self.machines += 1
+        self.beat()
+        self.ground.loop.run_until_complete(self._settle())
+
+    @rule(thread=st.sampled_from(["t1", "made_1"]))
+    def somebody_else_runs_on(self, thread: str) -> None:
+        self.provider.make(thread, "")
+
+    # How it happens.
+
+    def tick(self) -> None:
+        pairs = [(stage, PROFILE) for stage in TASK_OF_STAGE]
+        names = [name for pair in pairs for name in (self.keys.agenda(*pair), self.keys.wake(*pair))]
+        for position in self.scripts.call("due", names, [1_000]):
+            stage, profile = pairs[int(position)]
+            self.bag.append(Message(TASK_OF_STAGE[stage], (profile,)))
+
+    def deliver(self, message: Message, at: int = 0, mishap: Mishap = Mishap.NONE) -> None:
+        if stage := STAGE_OF_TASK.get(message.task):
+            self.drive(self.engine.serve(stage), Order(at, mishap))
+        elif message.task == "tools.execute":
+            order = Order(at, mishap, f"tools{self.machines}")
+            self.drive(self.handle(CallAddress(*message.args), order.worker), order)
+            if order.dead:
+                self.tools_start()
+
+    def drive(self, work: Coroutine[Any, Any, Any], order: Order) -> None:
+        async def go() -> None:
+            ORDER.set(order)
+            task = asyncio.ensure_future(work)
+            await self._settle()
+            if task.done() and (error := task.exception()) is not None:
+                assert isinstance(error, Died | RedisError), repr(error)
+
+        self.ground.loop.run_until_complete(go())
+
+    async def _settle(self) -> None:
+        """Wait until every task has ended or stalls."""
+        me = asyncio.current_task()
+        while asyncio.all_tasks() - {me} - {stalled.task for stalled in self.way.stalled}:
+            await asyncio.sleep(0)
+
+    async def handle(self, at: CallAddress, worker: str) -> None:
+        """Do what a tools worker's child does with a message."""
+        field = f"{at.round}:{at.index}:tool"
+        tool = await self.way.io("redis hget", lambda: self.redis.hget(self.keys.calls(at.run_key), field))
+        if tool is None:
+            return
+        self.tokens += 1
+        token, body = f"token{self.tokens}", event_body(Event("tool.moved"))
+        claim = call_claim(await self.store.ledger.claim(at, token, worker, 1, 60_000, body))
+        if claim.verdict != "yes":
+            return
+        await self.way.io("handler", lambda: self.entered.append((cast(str, tool), at)))
+        result = CallResult(f"out of {token}", "ok")
+        while True:
+            try:
+                await self.store.ledger.settle(at, token, result, body, token)
+                return
+            except RedisError:
+                continue
+
+    def turn(self, seconds: float, *, blind: bool = False) -> None:
+        """Turn all clocks together, in steps as small as a heartbeat's."""
+        left = seconds
+        while left > 0:
+            step = min(left, 5.0)
+            left -= step
+            self.way.take_late_effects(self.seconds + step)
+            self.seconds += step
+            self.redis.incrby(self.clock_key, round(step * 1000))
+            if not blind:
+                self.observer.saw_redis("server")
+        self.beat()
+        if seconds >= 1:
+            self.redis.delete(*(self.keys.wake(stage, PROFILE) for stage in TASK_OF_STAGE))
+
+    def beat(self) -> None:
+        now_ms = int(cast(str, self.redis.get(self.clock_key)))
+        self.redis.zadd(self.keys.workers(), {f"tools{self.machines}": now_ms})
+
+    # What must hold.
+
+    @invariant()
+    def what_must_always_be_true(self) -> None:
+        found = self.redis.eval(_LOOK, 0, self.keys.prefix, *RUN_KEYS)
+        runs = {key: row for key, row in zip(RUN_KEYS, found, strict=False) if row}
+        for key, (stage, tells, _, count, last, entries, digest) in runs.items():
+            told = stage == "done" and tells == "1" and entries == "finalize"
+            assert told or entries == ("" if stage == "done" else stage), (key, stage, entries)
+            assert json.loads(last)["seq"] == count >= self.events.get(key, 0)
+            self.events[key] = count
+            if digest:
+                assert self.final.setdefault(key, digest) == digest, f"{key} changed after its end"
+        for thread, holder, *waiting in found[len(RUN_KEYS) :]:
+            self._thread_is_right(thread, holder, waiting, runs)
+        self._nothing_happened_twice()
+
+    def _thread_is_right(self, thread: str, holder: str, waiting: list[str], runs: dict[str, Any]) -> None:
+        stages = {key: row[0] for key, row in runs.items() if row[2] == thread}
+        assert not holder or stages[holder] not in {"finalize", "done"}, f"{thread} is held by the dead"
+        assert len(waiting) == len(set(waiting))
+        for key, stage in stages.items():
+            if stage == "waiting":
+                assert (key in waiting) != (key == holder)
+            else:
+                assert key not in waiting
+                assert (key == holder) == (stage not in {"finalize", "done"}), (key, stage, holder)
+
+    def _nothing_happened_twice(self) -> None:
+        made = Counter(
+            run.key for run in self.provider.runs.values() if run.key and run.status != "cancelled"
+        )
+        assert max(made.values(), default=0) <= 1, "a second run at the provider"
+        entries = Counter(at for tool, at in self.entered if not IDEMPOTENT[tool])
+        assert max(entries.values(), default=0) <= 1, "a handler was entered twice"
+
+    def teardown(self) -> None:
+        try:
+            self.come_to_rest()
+        finally:
+            self._time.__exit__(None, None, None)
+
+    def come_to_rest(self) -> None:
+        """Nothing more goes wrong: everybody who stalls goes on, and every run comes to its end."""
+        while self.way.stalled:
+            self.way.let_go(self.way.stalled[0])
+            self.ground.loop.run_until_complete(self._settle())
+        began = self.seconds
+        while left := self._next_due():
+            assert self.seconds - began < MOST_SECONDS, f"no end in sight: {left}"
+            self.tick()
+            while self.bag:
+                self.deliver(self.bag.pop(0))
+            self.turn(max(0.3, min(5.0, (self._next_due() or {"": 0.3}).popitem()[1])))
+            for run in self.provider.runs.values():
+                run.step()
+        self.what_must_always_be_true()
+        for key in self.plans:
+            self._ended_right(key)
+
+    def _next_due(self) -> dict[str, float]:
+        """Name the stage that has something due first, and in how many seconds; empty: no run is open."""
+        pipe = self.redis.pipeline(transaction=False)
+        pipe.get(self.clock_key)
+        for stage in AGENDAS:
+            pipe.zrange(self.keys.agenda(stage, PROFILE), 0, 0, withscores=True)
+        now, *firsts = pipe.execute()
+        due = {
+            stage.value: (first[0][1] - int(now)) / 1000
+            for stage, first in zip(AGENDAS, firsts, strict=True)
+            if first
+        }
+        return dict([min(due.items(), key=lambda item: item[1])]) if due else {}
+
+    def _ended_right(self, key: str) -> None:
+        record = self.client.get(key)
+        seqs = [event.seq for event in record.transitions]
+        assert seqs == list(range(1, len(seqs) + 1))
+        assert record.transitions[-1].type == "run.finished"
+        assert record.outcome is not None
+        ended = next(e.data for e in reversed(record.transitions) if e.type == "run.ended")
+        for run in self.provider.runs.values():
+            if run.key == key and run.wire().get("usage") is None:
+                assert ended["unconfirmed"] or record.outcome.value == "lost", (
+                    f"{run.id} was left {run.status}"
+                )
+
+
+class _Free:
+    """Let every message pass; losing it is another rule."""
+
+    def io_now(self, _name: str, effect: Any) -> Any:
+        return effect()
