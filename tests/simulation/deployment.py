@@ -6,6 +6,7 @@ Every part is threadrun's own; simulated are the clock, the broker (a list) and 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -13,6 +14,8 @@ from typing import Any, cast
 from pydantic import SecretStr
 from redis import Redis
 
+from tests.simulation import furnish
+from tests.simulation.furnish import PROFILE
 from tests.simulation.provider_server import request_name
 from tests.simulation.seam import Died, Fate, Life, SeamOutbox, SeamRedis, SeamTransport
 from threadrun.client import RunClient
@@ -21,7 +24,6 @@ from threadrun.status import Stage
 from threadrun.tools import ToolRegistry
 from worker.backoff import Gentle
 from worker.decide.rules import Rules
-from worker.desk import Desk, ServedTools
 from worker.engine import Engine
 from worker.handlers import HandlerRuntime
 from worker.heartbeat import Heartbeat, Served
@@ -33,7 +35,6 @@ from worker.store.ledger import CallAddress
 from worker.store.runs import RunStore
 from worker.tick import TASK_OF_STAGE, Tick
 
-PROFILE = "default"
 START_MS = 1_790_000_000_000
 BEAT_SECONDS = 5.0
 DEAD_AFTER_SECONDS = 15.0
@@ -95,9 +96,6 @@ class Deployment:
         self.seconds += seconds
         self.around.redis.incrby(self.around.clock_key, round(seconds * 1000))
         self.around.turn_provider(seconds)
-        if seconds >= 1:  # the marks of wake-ups lapse by Redis's own clock, which nobody turns
-            for name in self.around.redis.scan_iter(f"{self.around.keys.prefix}wake:*"):
-                self.around.redis.delete(name)
 
     # The processes.
 
@@ -262,35 +260,26 @@ class RunsProcess:
         self.tick = Tick(
             cast(Redis, redis), around.keys, [PROFILE], outbox, tick_ms=50, retention_seconds=604_800
         )
-        self._engine = Engine(self._desk(observer, self._outbox()), PROFILE, 20, 100)
+        self._engine = self._make_engine(observer)
 
-    def _outbox(self) -> Outbox:
-        return cast(Outbox, SeamOutbox(self._publish, self.life))
+    def _make_engine(self, observer: Observer) -> Engine:
+        around = self._home.around
+        made = around.new_async_redis() if around.new_async_redis else around.redis
+        redis = SeamRedis(made, self.life.io, around.clock_key)
+        outbox = SeamOutbox(self._publish, self.life)
+        provider = _provider(self._home, self.life)
+        return furnish.engine(RunStore(redis, around.keys), redis, provider, RULES, observer, outbox)
 
     def _publish(self, message: Message) -> None:
         self._home.around.broker.append(message)
         self._home.around.published(message)
-
-    def _desk(self, observer: Observer, outbox: Outbox) -> Desk:
-        around = self._home.around
-        made = around.new_async_redis() if around.new_async_redis else around.redis
-        redis = SeamRedis(made, self.life.io, around.clock_key)
-        return Desk(
-            store=RunStore(redis, around.keys),
-            provider=_provider(self._home, self.life),
-            rules=RULES,
-            tools=ServedTools(redis, around.keys),
-            observer=observer,
-            outbox=outbox,
-            retention_ms=7 * 86_400_000,
-            max_output_total_bytes=512 * 1024,
-        )
 
     def beat(self) -> None:
         self.heartbeat.beat()
         self.beats_at = self._home.seconds + BEAT_SECONDS
 
     def serve(self, stage: Stage) -> None:
+        self.tick.received(stage, PROFILE)
         self._home.run(self._engine.serve(stage))
 
 
@@ -331,4 +320,4 @@ class ToolsProcess:
             if not self._child.shot:
                 self.life.end(self._child.died_at)
                 raise
-            self._lost_child.settle(at, timed_out=False)
+            self._lost_child.settle(at, os.getpid(), timed_out=False)

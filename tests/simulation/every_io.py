@@ -17,8 +17,8 @@ from worker.providers.base import Provider
 from worker.tick import TASK_OF_STAGE
 from worker.transport.outcome import NeverSent, Unsent
 
-OPERATORS = frozenset({"prelude"})
-"""Scripts that no run comes by: operators' commands."""
+NO_RUNS = frozenset({"prelude", "purge", "forget"})
+"""Scripts that no run comes by: what stands before each, and operators' commands."""
 
 _COMMAND = re.compile(r"_(?:client|redis)\.(\w+)\(")
 _NO_COMMANDS = frozenset({"register_script", "close", "aclose"})
@@ -32,7 +32,7 @@ def every_io() -> frozenset[str]:
     """Name every kind of I/O, as the seam names it."""
     published = {*TASK_OF_STAGE.values(), "tools.execute", "shop.done"}
     return frozenset(
-        {f"script {name}" for name in scripts().keys() - OPERATORS}
+        {f"script {name}" for name in scripts().keys() - NO_RUNS}
         | {f"redis {name}" for name in _commands()}
         | {f"http {name}" for name in _requests()}
         | {f"publish {task}" for task in published}

@@ -18,6 +18,7 @@ from tests.simulation.turned_time import turned_time
 from tests.simulation.verdict import handler_faults, left_faults, provider_faults, record_faults
 from threadrun.client import RunClient
 from threadrun.keys import Keys
+from threadrun.testing.faults import FaultPlan
 
 
 @dataclass
@@ -34,6 +35,7 @@ class Life:
 def live(redis: Redis, kind_name: str, *die_at: Point) -> Life:
     """Carry one kind of run to its end in this process, dying at these points."""
     kind, entered, server = KINDS[kind_name], Entered(), ProviderServer()
+    server.world.set_faults(FaultPlan(kind.faults))
     around = surroundings(redis, server, server.clock.advance)
     told: list[str] = []
     around.published = lambda message: told.append(message.task)

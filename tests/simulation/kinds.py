@@ -9,6 +9,7 @@ from typing import Any
 from tests.simulation.deployment import Deployment
 from tests.simulation.seam import Point
 from threadrun.status import Stage
+from threadrun.testing.faults import Fault, FaultRule, Moment
 
 ADD = 'call add {"a": 1, "b": 2}; say $1'
 SLOW = "think 30; say late"
@@ -30,6 +31,8 @@ class Kind:
     """Wish the last run cancelled as soon as it is seen in this stage."""
     kinds: frozenset[str] = frozenset({"ok"})
     """How its tool calls may end when nobody dies."""
+    faults: tuple[FaultRule, ...] = ()
+    """How the provider misbehaves."""
     dies_at: tuple[Point, ...] = ()
     """Where somebody dies in every life of this kind, so that the points of the recovery are tried too."""
 
@@ -70,6 +73,10 @@ KINDS: dict[str, Kind] = {
     "two on one thread": Kind(["say first", ADD], options={"thread_id": THREAD}),
     "deadline passed": Kind(
         ["think 100; say late"], frozenset({"timed_out"}), {"deadline_seconds": 65}
+    ),
+    "rate limited": Kind(["say hi"], faults=(FaultRule(fault=Fault.RATE_LIMITED, operation="get_run", nth=1),)),
+    "provider down for a while": Kind(
+        ["say hi"], faults=(FaultRule(fault=Fault.SERVER_ERROR, operation="get_run", times=2, when=Moment.BEFORE),)
     ),
     "create interrupted": Kind([ADD], dies_at=(("http POST /threads/{thread_id}/runs after", 1),)),
     "submit interrupted": Kind(

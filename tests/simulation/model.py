@@ -7,9 +7,11 @@ clocks are models.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections import Counter
 from collections.abc import Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -19,7 +21,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from redis import Redis
 from redis.exceptions import RedisError
 
-from tests.simulation.deployment import PROFILE, START_MS
+from tests.simulation import furnish
+from tests.simulation.deployment import START_MS
+from tests.simulation.furnish import PROFILE
 from tests.simulation.orders import ORDER, Mishap, Order, Way
 from tests.simulation.seam import Died, SeamOutbox, SeamRedis
 from tests.simulation.tiny_provider import Rounds, TinyProvider
@@ -30,10 +34,8 @@ from threadrun.status import Stage
 from worker.backoff import Fixed
 from worker.decide.decision import Event
 from worker.decide.rules import Rules
-from worker.desk import Desk, ServedTools
-from worker.engine import Engine
 from worker.observer import Observer
-from worker.outbox import Message, Outbox
+from worker.outbox import Message
 from worker.store.ledger import CallAddress, CallResult, call_claim
 from worker.store.runs import RunStore
 from worker.store.scripts import Scripts
@@ -100,12 +102,8 @@ class Model(RuleBasedStateMachine):
         self.provider = TinyProvider(self.way.io, self.plans.__getitem__)
         self.observer = Observer(5, 15, monotonic=lambda: self.seconds)
         self.store = RunStore(seam, self.keys)
-        desk = Desk(
-            store=self.store, provider=self.provider, rules=RULES, tools=ServedTools(seam, self.keys),
-            observer=self.observer, outbox=cast(Outbox, SeamOutbox(self.bag.append, _Free())),
-            retention_ms=7 * 86_400_000, max_output_total_bytes=512 * 1024,
-        )  # fmt: skip
-        self.engine = Engine(desk, PROFILE, 50, 100)
+        outbox = SeamOutbox(self.bag.append, cast(Any, _Free()))
+        self.engine = furnish.engine(self.store, seam, self.provider, RULES, self.observer, outbox)
         for name, idempotent in IDEMPOTENT.items():
             entry = {"queue": "tools", "timeout_seconds": 60.0, "idempotent": idempotent}
             self.redis.hset(self.keys.tools(), name, json.dumps(entry))
@@ -194,7 +192,7 @@ class Model(RuleBasedStateMachine):
     def tick(self) -> None:
         pairs = [(stage, PROFILE) for stage in TASK_OF_STAGE]
         names = [name for pair in pairs for name in (self.keys.agenda(*pair), self.keys.wake(*pair))]
-        for position in self.scripts.call("due", names, [1_000]):
+        for position in self.scripts.call("due", names, [1_000, 60_000]):
             stage, profile = pairs[int(position)]
             self.bag.append(Message(TASK_OF_STAGE[stage], (profile,)))
 
@@ -220,7 +218,9 @@ class Model(RuleBasedStateMachine):
     async def _settle(self) -> None:
         """Wait until every task has ended or stalls."""
         me = asyncio.current_task()
-        while asyncio.all_tasks() - {me} - {stalled.task for stalled in self.way.stalled}:
+        for _ in itertools.count():
+            if not asyncio.all_tasks() - {me} - {stalled.task for stalled in self.way.stalled}:
+                return
             await asyncio.sleep(0)
 
     async def handle(self, at: CallAddress, worker: str) -> None:
@@ -237,11 +237,9 @@ class Model(RuleBasedStateMachine):
         await self.way.io("handler", lambda: self.entered.append((cast(str, tool), at)))
         result = CallResult(f"out of {token}", "ok")
         while True:
-            try:
+            with suppress(RedisError):
                 await self.store.ledger.settle(at, token, result, body, token)
                 return
-            except RedisError:
-                continue
 
     def turn(self, seconds: float, *, blind: bool = False) -> None:
         """Turn all clocks together, in steps as small as a heartbeat's."""
@@ -255,8 +253,6 @@ class Model(RuleBasedStateMachine):
             if not blind:
                 self.observer.saw_redis("server")
         self.beat()
-        if seconds >= 1:
-            self.redis.delete(*(self.keys.wake(stage, PROFILE) for stage in TASK_OF_STAGE))
 
     def beat(self) -> None:
         now_ms = int(cast(str, self.redis.get(self.clock_key)))

@@ -22,6 +22,7 @@ from tests.simulation.provider_server import HEADERS
 from tests.simulation.seam import Fate, Point
 from tests.simulation.turned_time import turned_time
 from threadrun.redis_clients import connect, connect_async
+from threadrun.testing.faults import FaultPlan
 from threadrun.testing.guarded import GuardedProcess
 from threadrun.testing.run_server_control import RunServerControl
 from worker.transport import HttpTransport
@@ -85,6 +86,9 @@ class Scene:
         journal.touch()
         headers = {name.decode(): value.decode() for name, value in HEADERS.items()}
         answer = httpx.post(f"{site.server_url}/threads", json={}, headers=headers, trust_env=False)
+        control = RunServerControl(site.server_url)
+        control.set_faults(FaultPlan(KINDS[kind_name].faults))
+        control.close()
         self._thread_id = str(answer.raise_for_status().json()["id"])
 
     def child(self, *die_at: Point) -> int:

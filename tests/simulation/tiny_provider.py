@@ -66,8 +66,9 @@ class TinyRun:
             {**call, "function": {**call["function"], "output": output}}
             for call, output in zip(self.calls(at), outputs, strict=True)
         ]
+        status = "completed" if at < self.done else "in_progress"
         return {
-            "id": f"step_{self.id}_{at}", "type": "tool_calls", "status": "completed" if at < self.done else "in_progress",
+            "id": f"step_{self.id}_{at}", "type": "tool_calls", "status": status,
             "step_details": {"type": "tool_calls", "tool_calls": calls},
         }  # fmt: skip
 
