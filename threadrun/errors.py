@@ -9,6 +9,7 @@
     ├── RunNotFound                      no record under this run key
     ├── RunNotFinished                   asked of a run what only a finished one has
     ├── RunsStillOpen                    asked to purge runs that are still being carried
+    ├── NotInQuarantine                  decided about a run or a call that waits for nobody
     ├── WaitTimeout (TimeoutError)       the run was not final in time
     ├── StoreUnavailable                 Redis did not answer
     ├── RecordTooNew                     written by a newer threadrun
@@ -131,6 +132,25 @@ class RunsStillOpen(ThreadrunError):
         super().__init__(
             f"Nothing was purged: {named} still open. Cancel first (`threadrun cancel`), wait for the end "
             "(`threadrun wait`), and purge again."
+        )
+
+
+class NotInQuarantine(ThreadrunError):
+    """Report that a run or a call waits for no decision of a person (any more)."""
+
+    def __init__(self, place: str, found: str) -> None:
+        self.place = place
+        self.found = found
+        """What is so instead: `missing`, `free`, `done`, `moved` (the run is past it), or the call's state."""
+        said = {
+            "missing": "there is no such call",
+            "free": "it is in no quarantine",
+            "done": "the run has ended",
+        }
+        why = said.get(found, "its run has moved on" if found == "moved" else f"the call is {found}")
+        super().__init__(
+            f"{place!r} waits for no decision: {why}. See `threadrun quarantine list` for what does, and "
+            "`threadrun show` for the run."
         )
 
 

@@ -77,6 +77,10 @@ KEY_DOCS = (
            "what a worker says of itself: host, pid, kind, queues, version; `left_ms` once it has left"),
     KeyDoc("redis", "hash", "for ever", "workers", "workers",
            "the Redis server of the workers: its run id, since when (ms) they know it, and see it without a gap"),
+    KeyDoc("hands:{worker_id}", "sorted set", "1 day", "tools workers", "workers",
+           "the calls that a tools worker has in hand (`run key/round/index`), by when that must be over (ms)"),
+    KeyDoc("quarantine", "sorted set", "while runs are open", "scripts", "client",
+           "what waits for a person: run keys, and calls as `run key/round/index`, by since when (ms)"),
     KeyDoc("usage:{day}", "hash", "90 days", "scripts", "client",
            "token and run counters of a UTC day: fields `{metric}|{model}|{assistant_id}`"),
     KeyDoc("mq:…", "Celery's own", "Celery's", "Celery", "Celery, Flower",
@@ -178,6 +182,14 @@ class Keys:
     def redis(self) -> str:
         """Name what the workers know of the Redis server itself."""
         return f"{self.prefix}redis"
+
+    def hands(self, worker_id: str) -> str:
+        """Name the tool calls that a worker has in hand."""
+        return f"{self.prefix}hands:{worker_id}"
+
+    def quarantine(self) -> str:
+        """Name the list of runs and calls that wait for a person."""
+        return f"{self.prefix}quarantine"
 
     def usage(self, day: str) -> str:
         """Name the counters of one UTC day (`YYYY-MM-DD`)."""

@@ -108,6 +108,10 @@ class ToolCallRecord:
     """When a handler was last entered."""
     settled_at: datetime | None = None
     """When its output was stored."""
+    deaths: int = 0
+    """How many processes died with it in their hands."""
+    quarantined: bool = False
+    """So many died with it that it was not run again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +181,8 @@ class RunRecord:
     """HTTP requests made for it, polls included."""
     held: str = ""
     """Why it is held back at the moment, if it is."""
+    quarantined_at: datetime | None = None
+    """When it was put in quarantine, for its workers died with it."""
 
     @property
     def final(self) -> bool:
@@ -239,6 +245,7 @@ def run_record(
         polls=int(get("polls") or 0),
         requests=int(get("requests") or 0),
         held=progress.get("held", ""),
+        quarantined_at=utc_or_none(get("quarantined_ms")),
     )
 
 
@@ -269,4 +276,6 @@ def _tool_call(round_: int, index: int, row: Mapping[str, str]) -> ToolCallRecor
         worker=get("worker", ""),
         claimed_at=utc_or_none(get("claimed_ms")),
         settled_at=utc_or_none(get("settled_ms")),
+        deaths=int(get("deaths") or 0),
+        quarantined=get("quarantined_ms", "0") not in {"", "0"},
     )

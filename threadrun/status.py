@@ -75,7 +75,7 @@ class Outcome(StrEnum):
     INCOMPLETE = "incomplete"
     """The provider ended it at a token limit."""
     FAILED = "failed"
-    """The provider failed it."""
+    """The provider failed it, or we gave it up for its tool calls; `run.cancelling` says why."""
     CANCELLED = "cancelled"
     """It was cancelled, at the provider or before it was created."""
     EXPIRED = "expired"
@@ -85,7 +85,7 @@ class Outcome(StrEnum):
     REJECTED = "rejected"
     """The provider refused to create it; `last_answer` says why."""
     LOST = "lost"
-    """The provider no longer knows it, or its creation could not be confirmed."""
+    """The provider no longer knows it, its creation could not be confirmed, or it was given up in quarantine."""
 
 
 class CallState(StrEnum):
@@ -95,9 +95,22 @@ class CallState(StrEnum):
     """Waits for a worker of its queue."""
     CLAIMED = "claimed"
     """A worker runs its handler."""
+    UNKNOWN = "unknown"
+    """Its handler was entered, and nobody knows how it ended: it is parked for a person, or its run fails by it."""
     SETTLED = "settled"
     """Its output is stored; the handler never runs again."""
     SUBMITTED = "submitted"
     """Its output was accepted by the provider."""
     WITHDRAWN = "withdrawn"
     """The run moved on before a handler began; the call was never run."""
+
+
+class OnUnknown(StrEnum):
+    """Name what a tool wants done with a call whose handler was entered and never reported how it ended."""
+
+    TELL = "tell"
+    """The model is told that the outcome is unknown, and the run goes on."""
+    FAIL = "fail"
+    """The run is cancelled and ends failed."""
+    PARK = "park"
+    """The call waits for a person, until the run expires at the provider or its deadline passes."""

@@ -21,19 +21,16 @@ from threadrun.request import RunRequest
 from threadrun.status import CallState, Stage
 from worker.ask import ask
 from worker.decide import decide, hold
-from worker.decide.calls import answer_for
 from worker.decide.decision import (
     Ask,
     Changes,
     Conclusion,
-    Event,
     Finish,
     Move,
     Post,
     Question,
     Repair,
     Rest,
-    Settlement,
     Tell,
 )
 from worker.decide.seen import Look, Seen
@@ -41,15 +38,15 @@ from worker.desk import Desk
 from worker.final import Closing, final
 from worker.gather import Gathering, gather
 from worker.lease import ClaimLost
+from worker.mend import mend
 from worker.outbox import Message
 from worker.permits import NoPermit
 from worker.post import post
 from worker.redis_clock import RedisClock
 from worker.store.gates import Kind
-from worker.store.ledger import CallAddress, CallResult
 from worker.store.runs import Written
-from worker.store.writes import Commit, event_body, next_status, sent_calls
-from worker.transitions import level_of, log_events, log_finished
+from worker.store.writes import Commit, next_status, sent_calls
+from worker.transitions import log_events, log_finished
 from worker.view import CallView, Intent, RunView, with_calls
 
 log = structlog.get_logger("threadrun.advance")
@@ -144,8 +141,13 @@ class Advance:
             return calls
         heartbeats = await self._desk.store.heartbeats(sorted(claimants))
         dead = self._desk.observer.dead(heartbeats, self._clock.now_ms())
+        if not dead:
+            return calls
+        held = await self._desk.store.calls_in_hand(sorted(dead))
         return tuple(
-            replace(call, claimant_dead=call.state is CallState.CLAIMED and call.worker in dead)
+            replace(call, claimant_dead=True, alone=held[call.worker] == 1)
+            if call.state is CallState.CLAIMED and call.worker in dead
+            else call
             for call in calls
         )
 
@@ -248,37 +250,9 @@ class Advance:
         await self._desk.store.rest(self._run, delay_ms, polls=self._polls, requests=self._requests)
 
     async def _repair(self, repair: Repair) -> None:
-        """Settle and reopen, each only if the call is still as it was seen; then the run is due at once."""
-        for settlement in repair.settle:
-            await self._settle(settlement)
-        for call in repair.reopen:
-            event = Event(
-                "tool.reopened", {"round": self._run.round, "index": call.index, "reason": "worker_died"}
-            )
-            done = await self._desk.store.ledger.reopen(self._at(call), call.token, 0, event_body(event))
-            self._log_call(event, bool(done))
+        """Mend calls; then the run is due at once."""
+        await mend(self._desk, self._run, repair)
         await self._rest(0)
-
-    async def _settle(self, settlement: Settlement) -> None:
-        call, kind = settlement.call, settlement.kind
-        event = Event("tool.settled", {"round": self._run.round, "index": call.index, "kind": kind.value})
-        token = call.token if call.state is CallState.CLAIMED else ""
-        result = CallResult(answer_for(kind), kind.value)
-        verdict, left = await self._desk.store.ledger.settle(
-            self._at(call), token, result, event_body(event), f"engine.{self._run.claim}"
-        )
-        self._log_call(event, verdict == "settled")
-        self._log_call(
-            Event("run.outputs_ready", {"round": self._run.round}), verdict == "settled" and not left
-        )
-
-    def _at(self, call: CallView) -> CallAddress:
-        return CallAddress(self._run.key, self._run.round, call.index)
-
-    def _log_call(self, event: Event, stored: bool) -> None:
-        if stored:
-            level = level_of(event.type, event.data)
-            log.log(level, event.type, run_key=self._run.key, run_id=self._run.run_id, **event.data)
 
     async def _finish(self, finish: Finish) -> None:
         run, now = self._run, self._clock.now_ms()
@@ -290,7 +264,7 @@ class Advance:
             missing=finish.missing,
             model=model or "",
             answer=ProviderAnswer.load(answer) if answer else ProviderAnswer(),
-            reason=reason or "",
+            reason=run.progress.reason or reason or "",
             now_ms=now,
             retention_ms=self._desk.retention_ms,
             op=f"{run.claim}.finish",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from threadrun.keys import Keys
+from threadrun.status import OnUnknown
 from worker.decide.rules import Rules
 from worker.decide.seen import ToolSpec
 from worker.echo import Echo
@@ -16,7 +17,8 @@ from worker.observer import Observer
 from worker.outbox import Outbox
 from worker.permits import Permits
 from worker.providers.base import Provider
-from worker.store.runs import RunStore
+from worker.store.runs import Claimant, RunStore
+from worker.suspects import SuspectSlot
 
 FRESH_SECONDS = 5.0
 
@@ -42,7 +44,12 @@ class ServedTools:
 
 def _spec(text: str) -> ToolSpec:
     entry = json.loads(text)
-    return ToolSpec(entry["queue"], float(entry["timeout_seconds"]), bool(entry["idempotent"]))
+    return ToolSpec(
+        entry["queue"],
+        float(entry["timeout_seconds"]),
+        bool(entry["idempotent"]),
+        OnUnknown(entry.get("on_unknown", OnUnknown.TELL)),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +66,21 @@ class Desk:
     retention_ms: int
     max_output_total_bytes: int
     echo: Echo = field(default_factory=Echo)
+    worker_id: str = ""
+    suspects: SuspectSlot = field(default_factory=SuspectSlot)
+    """Shared by all profiles of the process."""
 
     @property
     def metadata_echoed(self) -> bool:
         """Tell whether metadata comes back, as configured and as seen."""
         return self.provider.capabilities.metadata_echoed and not self.echo.missing
+
+    def claimant(self, *, takes_suspect: bool) -> Claimant:
+        """Say who claims, and what it knows of the dead at this moment."""
+        return Claimant(
+            self.worker_id,
+            self.observer.judging,
+            round(self.observer.dead_after_seconds * 1000),
+            takes_suspect,
+            self.rules.max_strikes,
+        )

@@ -61,11 +61,18 @@ class Engine:
         slots = min(self._free_slots, self._claim_limit)
         self._free_slots -= slots
         begun = 0
+        took = self._desk.suspects.take()
         try:
-            claimed = await self._desk.store.claim(stage, self._profile, slots, self._desk.rules.lease_ms)
+            claimant, lease_ms = self._desk.claimant(takes_suspect=took), self._desk.rules.lease_ms
+            claimed = await self._desk.store.claim(stage, self._profile, slots, lease_ms, claimant)
             begun = len(claimed.runs)
+            took = took and not any(run.suspect for run in claimed.runs)
         finally:
             self._free_slots += slots - begun
+            if took:
+                self._desk.suspects.give_back()
+        for run_key in claimed.quarantined:
+            log.warning("run.quarantined", run_key=run_key, stage=stage.value)
         for run_key in claimed.unreadable:
             log.error("run.advance_failed", run_key=run_key, stage=stage.value, error="unreadable record")
         clock = RedisClock(claimed.now_ms)
@@ -90,6 +97,8 @@ class Engine:
         except Exception:  # a defect of ours must not take the other runs of this process with it
             log.exception("run.advance_failed", run_key=run.key, stage=run.stage.value)
         finally:
+            if run.suspect:
+                self._desk.suspects.give_back()
             self._give_slot_back()
 
     async def _carry(self, advance: Advance, run: RunView) -> None:

@@ -172,7 +172,12 @@ class HandlerRuntime:
         verdict, left = self._until_redis_answers(
             held,
             lambda: self._ledger.settle(
-                at, held.token, settled, event_body(Event("tool.settled", data)), held.token
+                at,
+                held.token,
+                settled,
+                event_body(Event("tool.settled", data)),
+                held.token,
+                worker_id=self._worker_id,
             ),
         )
         name = "tool.settled" if verdict == "settled" else "tool.settled_late"
@@ -185,7 +190,9 @@ class HandlerRuntime:
         delay_ms = 1000 * 2 ** min(held.claim.attempt - 1, 6)
         data = {**_place(at), "tool": tool.name, "reason": result.kind.value, "attempt": held.claim.attempt}
         body = event_body(Event("tool.reopened", data))
-        done = self._until_redis_answers(held, lambda: self._ledger.reopen(at, held.token, delay_ms, body))
+        done = self._until_redis_answers(
+            held, lambda: self._ledger.reopen(at, held.token, delay_ms, body, worker_id=self._worker_id)
+        )
         if not done:
             log.info("tool.settled_late", run_key=at.run_key, verdict="late", **data)
             return "late"

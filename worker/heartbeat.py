@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,8 +40,16 @@ class Heartbeat:
     """Beat in a thread until stopped."""
 
     def __init__(
-        self, redis: Redis, keys: Keys, served: Served, observer: Observer, interval_seconds: float
+        self,
+        redis: Redis,
+        keys: Keys,
+        served: Served,
+        observer: Observer,
+        interval_seconds: float,
+        vouches: Callable[[], bool] = lambda: True,
     ) -> None:
+        """Beat only while `vouches` says that the worker does more than beat."""
+        self._vouches = vouches
         self._redis = redis
         self._keys = keys
         self._served = served
@@ -83,6 +91,8 @@ class Heartbeat:
 
     def beat(self) -> None:
         """Beat once; without Redis it is missed, and the next one tries again."""
+        if not self._vouches():
+            return
         try:
             info: Any = self._redis.info("server")
             run_id = str(info.get("run_id", ""))

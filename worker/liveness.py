@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 
 import structlog
@@ -51,6 +52,12 @@ class Pulse:
         """How often the loop has come round; a number that stands still is a loop that is stuck."""
         self._file = file
         self._seen = 0
+        self._turned_at = time.monotonic()
+
+    @property
+    def stands_seconds(self) -> float:
+        """How long ago the loop came round."""
+        return time.monotonic() - self._turned_at
 
     def gives_sign(self) -> bool:
         """Tell whether the loop has come round since this was last asked."""
@@ -60,6 +67,7 @@ class Pulse:
     def turn(self) -> None:
         """Come round; called on the loop."""
         self.turns += 1
+        self._turned_at = time.monotonic()
         self._file.touch()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -15,14 +16,18 @@ from threadrun.keys import Keys
 from threadrun.status import CallState
 from threadrun.tools import ToolResultKind
 from worker.decide.calls import answer_for
-from worker.decide.decision import Event
+from worker.decide.decision import Repair, SettingAside, Settlement
+from worker.decide.interrupted import died, unknown
 from worker.decide.rules import Rules
+from worker.mend import quarantined, reopened, set_aside, settled
 from worker.store.ledger import ROW_FIELDS, CallAddress, CallResult, Ledger, call_view, row_field
 from worker.store.scripts import Scripts
 from worker.store.writes import event_body
 from worker.view import CallView
 
 log = structlog.get_logger("threadrun.tool")
+
+KILLED = "the child process was killed"
 
 TRY_FOR_SECONDS = 60.0
 """How long to try while Redis does not answer; then the engine judges the call by its deadline."""
@@ -68,16 +73,34 @@ class LostChild:
         ours = call.worker == self._worker_id and claimant_pid == str(pid)
         if call.state is not CallState.CLAIMED or not ours:
             return "not_ours"
-        if not timed_out and call.idempotent and call.attempts < Rules().max_call_attempts:
-            return self._reopen(at, call)
-        kind = ToolResultKind.TIMEOUT if timed_out else ToolResultKind.UNKNOWN_OUTCOME
-        data = {"round": at.round, "index": at.index, "kind": kind.value, "attempt": call.attempts}
-        result = CallResult(answer_for(kind), kind.value, "the child process was killed")
+        # A child has one call in its hands at a time.
+        alone = replace(call, alone=True)
+        repair = unknown(call, ToolResultKind.TIMEOUT) if timed_out else died(alone, Rules())
+        match repair:
+            case Repair(settle=(settlement,)):
+                return self._answer(at, settlement)
+            case Repair(aside=(aside,)):
+                return self._set_aside(at, aside)
+            case _:
+                return self._reopen(at, repair.reopen[0])
+
+    def _answer(self, at: CallAddress, settlement: Settlement) -> str:
+        call, kind = settlement.call, settlement.kind
+        event, result = settled(at.round, settlement), CallResult(answer_for(kind), kind.value, KILLED)
         verdict: str
-        body, op = event_body(Event("tool.settled", data)), f"{call.token}.lost"
-        verdict, left = self._ledger.settle(at, call.token, result, body, op)
+        verdict, left = self._ledger.settle(
+            at,
+            call.token,
+            result,
+            event_body(event),
+            f"{call.token}.lost",
+            worker_id=self._worker_id,
+            after=call,
+        )
         name = "tool.settled" if verdict == "settled" else "tool.settled_late"
-        log.warning(name, run_key=at.run_key, verdict=verdict, **data)
+        if verdict == "settled":
+            self._log_quarantined(at, call)
+        log.warning(name, run_key=at.run_key, verdict=verdict, **event.data)
         if verdict == "settled" and not left:
             log.info("run.outputs_ready", run_key=at.run_key, round=at.round)
         return verdict
@@ -87,11 +110,30 @@ class LostChild:
         return list(values)
 
     def _reopen(self, at: CallAddress, call: CallView) -> str:
-        data = {"round": at.round, "index": at.index, "reason": "child_killed", "attempt": call.attempts}
-        if not self._ledger.reopen(at, call.token, 0, event_body(Event("tool.reopened", data))):
+        event = reopened(at.round, call, "child_killed")
+        done = self._ledger.reopen(
+            at, call.token, 0, event_body(event), worker_id=self._worker_id, after=call
+        )
+        if not done:
             return "not_ours"
-        log.warning("tool.reopened", run_key=at.run_key, **data)
+        log.warning(event.type, run_key=at.run_key, **event.data)
         return "reopened"
+
+    def _set_aside(self, at: CallAddress, aside: SettingAside) -> str:
+        event = set_aside(at.round, aside)
+        done = self._ledger.set_aside(
+            at, aside.call, aside.kind.value, KILLED, event_body(event), worker_id=self._worker_id
+        )
+        if not done:
+            return "not_ours"
+        self._log_quarantined(at, aside.call)
+        log.warning(event.type, run_key=at.run_key, **event.data)
+        return "set_aside"
+
+    def _log_quarantined(self, at: CallAddress, call: CallView) -> None:
+        if call.quarantined:
+            event = quarantined(at.round, call)
+            log.warning(event.type, run_key=at.run_key, **event.data)
 
 
 def _lives(pid: int) -> bool:

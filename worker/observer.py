@@ -8,6 +8,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from enum import StrEnum
+
+
+class Judging(StrEnum):
+    """Say whether a missing heartbeat means a death."""
+
+    YES = "yes"
+    LATER = "later"
+    """Not seen for long enough yet: this process has just begun."""
+    NO = "no"
+    """Redis was away, and everybody's heartbeats are late."""
 
 
 class Observer:
@@ -21,7 +32,8 @@ class Observer:
     ) -> None:
         self.gap_seconds = heartbeat_seconds * 2
         """After how long without a heartbeat there was a gap."""
-        self._dead_after_seconds = dead_after_seconds
+        self.dead_after_seconds = dead_after_seconds
+        """How old a dead worker's heartbeat is."""
         self._monotonic = monotonic
         self._redis_run_id: str | None = None
         self._steady_since: float | None = None
@@ -61,12 +73,21 @@ class Observer:
 
     def may_judge(self) -> bool:
         """Tell whether a missing heartbeat means anything now."""
-        if self._steady_since is None or self._seen_at is None:
+        if self._steady_since is None:
             return False
-        now = self._monotonic()
-        return (
-            now - self._seen_at <= self.gap_seconds and now - self._steady_since >= self._dead_after_seconds
-        )
+        steady_seconds = self._monotonic() - self._steady_since
+        return not self._misses_redis() and steady_seconds >= self.dead_after_seconds
+
+    @property
+    def judging(self) -> Judging:
+        """Tell whether whoever finds a lapsed claim should judge its holder now, or wait until it can be judged."""
+        if self.may_judge():
+            return Judging.YES
+        young = not self.was_disturbed() and not self._misses_redis()
+        return Judging.LATER if young else Judging.NO
+
+    def _misses_redis(self) -> bool:
+        return self._seen_at is not None and self._monotonic() - self._seen_at > self.gap_seconds
 
     def was_disturbed(self, within_seconds: float = 60.0) -> bool:
         """Tell whether Redis may have lost its last second of writes a short while ago."""
@@ -76,5 +97,5 @@ class Observer:
         """Name the workers whose heartbeat is too old; nobody while it may not be judged."""
         if not self.may_judge():
             return frozenset()
-        oldest = now_ms - self._dead_after_seconds * 1000
+        oldest = now_ms - self.dead_after_seconds * 1000
         return frozenset(worker for worker, seen in heartbeats_ms.items() if seen is None or seen < oldest)

@@ -41,6 +41,7 @@ from worker.providers.base import Provider
 from worker.providers.watched import WatchedProvider
 from worker.redis_clients import async_redis_client, redis_client
 from worker.store.runs import RunStore
+from worker.suspects import SuspectSlot
 from worker.tick import Tick
 from worker.twin_finder import TURN_SECONDS, TwinFinder
 from worker.vigil import Vigil
@@ -107,7 +108,14 @@ class RunsRuntime:
         profiles = list(settings.require_profiles())
         self.identity = Identity(new_worker_id(nodename), "runs", (RUNS_QUEUE,))
         served = ServedByWorker(self.identity.worker_id, self.identity.about(), profiles=profiles)
-        self._heartbeat = Heartbeat(self._redis, self._keys, served, self._observer, engine.heartbeat_seconds)
+        self._heartbeat = Heartbeat(
+            self._redis,
+            self._keys,
+            served,
+            self._observer,
+            engine.heartbeat_seconds,
+            vouches=lambda: self._vigil.loop_turns,
+        )
         self._tick = Tick(
             self._redis,
             self._keys,
@@ -139,6 +147,7 @@ class RunsRuntime:
         client = async_redis_client(settings, met_server=self._observer.met_server)
         store = RunStore(client, self._keys)
         tools = ServedTools(client, self._keys)
+        suspects = SuspectSlot()
         for name, profile in settings.require_profiles().items():
             permits = Permits(name, store.gates, limits_for(profile))
             provider = self._providers[name] = WatchedProvider(provider_for(name, profile), permits)
@@ -153,6 +162,8 @@ class RunsRuntime:
                 retention_ms=settings.engine.retention_seconds * 1000,
                 max_output_total_bytes=settings.tools.max_output_total_bytes,
                 echo=Echo(name),
+                worker_id=self.identity.worker_id,
+                suspects=suspects,
             )
             self._engines[name] = Engine(desk, name, profile.max_requests, settings.engine.claim_limit)
             self._twin_finders.append(TwinFinder(desk, name))

@@ -33,8 +33,14 @@ def log_finished(run: RunView, seq: int, now_ms: int, summary: Mapping[str, Any]
 def level_of(name: str, data: Mapping[str, Any]) -> int:
     """Give a line's level: a warning is what somebody should look at, though the run goes on or has ended."""
     ill = _ILL.get(name, frozenset())
-    return logging.WARNING if ill & {str(value) for value in data.values()} else logging.INFO
+    return (
+        logging.WARNING
+        if name in _ILL_ALWAYS or ill & {str(value) for value in data.values()}
+        else logging.INFO
+    )
 
+
+_ILL_ALWAYS = frozenset({"run.quarantined", "tool.quarantined", "tool.parked", "tool.outcome_unknown"})
 
 _ILL = {
     "run.held": frozenset({"unauthorized"}),

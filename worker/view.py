@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from enum import StrEnum
 
-from threadrun.status import CallState, Outcome, Stage
+from threadrun.status import CallState, OnUnknown, Outcome, Stage
 
 SCHEMA = 1
 """The newest record schema that this worker carries; newer runs are left for newer workers."""
@@ -71,6 +71,8 @@ class Progress:
     """When the provider accepted the cancel; 0: not yet."""
     ending: Outcome | None = None
     """The outcome to record if the provider ends the run as cancelled, or if it never existed there."""
+    reason: str = ""
+    """Why we bring it to that end."""
     ended_ms: int = 0
     """When it ended; finalize counts its deadline from here."""
     usage_looks: int = 0
@@ -122,8 +124,17 @@ class CallView:
     idempotent: bool = False
     queue: str = "tools"
     timeout_seconds: float = 60.0
+    on_unknown: OnUnknown = OnUnknown.TELL
+    strikes: int = 0
+    """How often a process died with this call alone in its hands."""
+    deaths: int = 0
+    """How often one died with it at all."""
+    quarantined: bool = False
+    """So many died with it that it is not run again."""
     claimant_dead: bool = False
     """Judged by the observer that loaded this view; false while nobody may judge."""
+    alone: bool = False
+    """The dead claimant had no other call in its hands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +172,10 @@ class RunView:
     """In stage create: the provider gives metadata back, so a run without our key is not ours."""
     search_first: bool = False
     """Redis may have lost its last second, so a create looks for its run before it posts one."""
+    suspect: bool = False
+    """The worker that held it last died with it, so it is carried with no other suspect beside it."""
+    quarantined: bool = False
+    """Three workers died with it alone: it is ended without a word to the provider."""
     my_turn: bool = True
     """In stage waiting: the mailbox names this run as the thread's holder."""
     progress: Progress = field(default_factory=Progress)
@@ -176,6 +191,7 @@ class RunView:
 RECORD_FIELDS = (
     "profile", "stage", "version", "news", "created_ms", "deadline_ms", "assistant_id", "thread_id", "run_id",
     "status", "cancel_ms", "round", "open", "total_calls", "tool_names", "tells", "own_thread", "progress",
+    "strikes", "quarantined_ms",
 )  # fmt: skip
 """The record fields that a claim reads, in the order of `run_view`."""
 
@@ -204,6 +220,8 @@ def run_view(run_key: str, claim: int, row: Sequence[str | None]) -> RunView:
         tells=raw["tells"] == "1",
         own_thread=raw["own_thread"] == "1",
         progress=Progress.load(raw["progress"]),
+        suspect=raw["strikes"] != "" and raw["quarantined_ms"] == "",
+        quarantined=raw["quarantined_ms"] != "",
     )
 
 

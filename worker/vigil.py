@@ -21,12 +21,18 @@ class Vigil:
         self._pulse = Pulse(self._file)
         # Two turns between two looks, so that one look without a turn is already odd.
         self._turn_seconds = min(TOUCH_SECONDS, engine.watchdog_seconds / LOOKS / 2)
+        self._patience_seconds = 2 * self._turn_seconds + engine.heartbeat_seconds
         self._over_loop = Watchdog(
             "loop", self._pulse.gives_sign, engine.watchdog_seconds, lambda: loop.thread
         )
         self._over_consumer = Watchdog(
             "consumer", consumer.gives_sign, engine.consumer_silence_seconds, threading.main_thread
         )
+
+    @property
+    def loop_turns(self) -> bool:
+        """Tell whether the loop has come round of late; one that stands still is dead for those who wait for it."""
+        return self._pulse.stands_seconds <= self._patience_seconds
 
     def start(self) -> None:
         """Begin; the loop must run."""

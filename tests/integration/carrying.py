@@ -6,16 +6,18 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+from tests.integration.backend import Backend
 from threadrun.client import RunClient
 from threadrun.models import Run
-from threadrun.status import CallState, Outcome, Stage
+from threadrun.status import CallState, OnUnknown, Outcome, Stage
 from worker.decide.decision import Changes, Event, NewCall, ThreadMove
 from worker.decide.twins import TwinState
+from worker.observer import Judging
 from worker.store.gates import Kind, Permit, Rate, Verdict
 from worker.store.ledger import CallAddress, CallClaim, CallResult, call_claim
-from worker.store.runs import Final, RunStore, Written
+from worker.store.runs import Claimant, Claimed, Final, RunStore, Written
 from worker.store.writes import Commit, event_body
-from worker.view import RunView
+from worker.view import CallView, RunView
 
 LEASE_MS = 20_000
 RETENTION_MS = 604_800_000
@@ -135,6 +137,59 @@ async def settle(
 async def reopen(store: RunStore, at: CallAddress, token: str, delay_ms: int = 0) -> bool:
     event = event_body(Event("tool.reopened", {"round": at.round, "index": at.index}))
     return bool(await store.ledger.reopen(at, token, delay_ms, event))
+
+
+async def set_aside(
+    store: RunStore, at: CallAddress, token: str, choice: OnUnknown = OnUnknown.PARK, **deaths: Any
+) -> bool:
+    """Note that a claimed call's outcome is unknown."""
+    call = CallView(at.index, CallState.CLAIMED, "add", token=token, on_unknown=choice, **deaths)
+    event = event_body(Event("tool.parked", {"round": at.round, "index": at.index}))
+    return bool(await store.ledger.set_aside(at, call, "unknown_outcome", "", event))
+
+
+async def park(store: RunStore, at: CallAddress, token: str = "t", **deaths: Any) -> None:
+    """Have a call claimed and parked."""
+    assert (await claim_call(store, at, token)).verdict == "yes"
+    assert await set_aside(store, at, token, **deaths)
+
+
+HELD_BY = "runs@dead"
+
+
+def claimant(worker_id: str = "runs@b", judging: Judging = Judging.YES, **more: Any) -> Claimant:
+    return Claimant(worker_id, judging, **more)
+
+
+async def die_with(backend: Backend, store: RunStore, stage: Stage, *, worker: str = HELD_BY) -> Claimed:
+    """Have a worker claim what is due, then die with it in its hands; its lease lapses."""
+    backend.sync.zadd(backend.keys.workers(), {worker: backend.now_ms()})
+    claimed = await store.claim(stage, "default", 100, LEASE_MS, claimant(worker))
+    backend.turn(LEASE_MS / 1000)
+    return claimed
+
+
+async def kill_workers(backend: Backend, store: RunStore, stage: Stage, times: int) -> None:
+    """Have so many workers die with the one run that is due."""
+    for at in range(times):
+        claimed = await die_with(backend, store, stage, worker=f"runs@{at}")
+        assert len(claimed.runs) == 1
+
+
+async def decided_life(backend: Backend, client: RunClient, store: RunStore) -> None:
+    """Carry a run through everything that a person decides about."""
+    key = client.enqueue("asst", messages="hi", idempotency_key="e").key
+    await kill_workers(backend, store, Stage.CREATE, 4)
+    assert (await store.claim(Stage.CREATE, "default", 100, LEASE_MS, claimant())).quarantined == (key,)
+    client.release(key)
+    await created(store)
+    await opened(store, backend.now_ms(), 1)
+    at = CallAddress(key, 1, 0)
+    await park(store, at, strikes=3, deaths=3, quarantined=True)
+    client.release(f"{key}/1/0")
+    await park(store, at, "again")
+    client.resolve(f"{key}/1/0", "42")
+    await finish_from(store, Stage.TOOLS)
 
 
 async def ended(store: RunStore, run: RunView, outcome: Outcome = Outcome.COMPLETED) -> Written:

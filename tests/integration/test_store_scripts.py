@@ -11,6 +11,7 @@ from tests.integration.carrying import (
     CallAddress,
     claim_call,
     claim_one,
+    decided_life,
     doubted,
     noted,
     permitted,
@@ -46,6 +47,7 @@ def asked(monkeypatch):
 
     for module in (
         "threadrun.client.operations",
+        "threadrun.client.quarantine",
         "threadrun.client.reading",
         "worker.store.scripts",
     ):
@@ -67,6 +69,7 @@ async def test_a_runs_life_uses_every_script_file_and_no_other(backend, client, 
     client.enqueue("asst", thread_id="t")
     await doubted(store)
     await watch_on(store, backend)
+    await decided_life(backend, client, store)
     trim(backend)
     await permitted(store)
     await noted(store, Verdict.FAILED)

@@ -35,6 +35,9 @@ def waits(stage: Stage = Stage.POLL, **changed: Any) -> WaitsFor:
         "thread_holder_stage": None,
         "runs_ahead": 0,
         "calls": (),
+        "quarantined_at": None,
+        "deadline_at": after(600),
+        "tools_until": after(585),
         "tells": False,
     }
     return WaitsFor(**values | changed)

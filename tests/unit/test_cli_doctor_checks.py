@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -52,6 +53,15 @@ def test_a_healthy_deployment_gives_no_finding() -> None:
     untold = waits(Stage.DONE, tells=True, agendas=(Stage.FINALIZE,))
 
     assert findings(survey(waits(), waiting, busy, untold)) == []
+
+
+def test_a_filled_quarantine_is_a_warning_with_the_command_that_shows_it() -> None:
+    look = survey()
+    found = only(replace(look, stats=replace(look.stats, quarantined=2)))
+
+    assert (found.severity, found.check) == (Severity.WARNING, "quarantine.filled")
+    assert found.message.startswith("2 runs or tool calls are set aside")
+    assert "`threadrun quarantine list`" in found.message
 
 
 def test_nobody_who_carries_runs_is_an_error_with_the_command_to_start_one() -> None:

@@ -127,3 +127,22 @@ def test_names_from_elsewhere_cannot_steer_the_terminal() -> None:
     )
 
     assert first.isprintable()
+
+
+def test_a_parked_call_says_how_long_it_waits_and_for_which_command() -> None:
+    parked = call(CallState.UNKNOWN, attempt=1)
+    killer = call(CallState.UNKNOWN, attempt=3, quarantined=True)
+    first, second, _ = waiting_lines(waits(Stage.TOOLS, calls=(parked, killer)))
+
+    assert first == (
+        "call of add (attempt 1) is parked: nobody knows how it ended; waits for 485 s for "
+        "`threadrun quarantine resolve order-7/1/0` or `release`"
+    )
+    assert "is quarantined, for its handlers died with it" in second
+
+
+def test_a_quarantined_run_says_when_it_ends_and_what_carries_it_on() -> None:
+    assert waiting_lines(waits(Stage.POLL, quarantined_at=after(NOW - 5))) == [
+        "in quarantine: its workers died with it in stage poll; ends in 500 s, unless "
+        "`threadrun quarantine release order-7` has it carried on"
+    ]

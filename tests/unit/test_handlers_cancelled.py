@@ -45,9 +45,9 @@ def test_a_run_that_left_the_stage_counts_as_cancelled_for_its_handlers(house):
     told: list[str] = []
     settle = asking._ledger.settle
 
-    def keep(at: CallAddress, token: str, result: Any, *rest: str) -> Any:
+    def keep(at: CallAddress, token: str, result: Any, *rest: str, **named: Any) -> Any:
         told.append(result.output)
-        return settle(at, token, result, *rest)
+        return settle(at, token, result, *rest, **named)
 
     asking._ledger.settle = keep
     asking.execute(house.call("leaving"))

@@ -285,10 +285,10 @@ def test_a_retry_after_the_run_moved_on_is_late_and_writes_nothing(house, runtim
     at = house.call("flaky", idempotent=True)
     reopen = runtime._ledger.reopen
 
-    def moved_on(*args: Any) -> Any:
+    def moved_on(*args: Any, **named: Any) -> Any:
         house.leave_tools()
         house.events_before = house.events(at)
-        return reopen(*args)
+        return reopen(*args, **named)
 
     monkeypatch.setattr(runtime._ledger, "reopen", moved_on)
     with capture_logs() as logs:
@@ -307,10 +307,10 @@ def test_a_settle_is_repeated_until_redis_answers_and_the_handler_is_not(house, 
     at = house.call("who")
     settle, left = runtime._ledger.settle, [RedisConnectionError("gone")] * 3
 
-    def failing(*args: Any) -> Any:
+    def failing(*args: Any, **named: Any) -> Any:
         if left:
             raise left.pop()
-        return settle(*args)
+        return settle(*args, **named)
 
     monkeypatch.setattr(runtime._ledger, "settle", failing)
 
@@ -323,7 +323,7 @@ def test_a_settle_that_redis_never_takes_ends_with_the_claim(house, runtime, mon
     monkeypatch.setattr("worker.handlers.SETTLE_GRACE_SECONDS", 0)
     at = house.call("who", until_seconds=0.3)
 
-    def failing(*_args: Any) -> Any:
+    def failing(*_args: Any, **named: Any) -> Any:
         raise RedisConnectionError("gone")
 
     monkeypatch.setattr(runtime._ledger, "settle", failing)
@@ -337,7 +337,7 @@ def test_what_a_handler_took_is_not_waited_for_again_when_redis_is_away(house, r
     """The claim's deadline counts from the claim, not from the moment at which the handler ended."""
     at = house.call("slow", until_seconds=600)  # its handler is interrupted after 0.2 s
 
-    def failing(*_args: Any) -> Any:
+    def failing(*_args: Any, **named: Any) -> Any:
         raise RedisConnectionError("gone")
 
     begun = time.monotonic()
@@ -354,10 +354,10 @@ def test_an_output_that_comes_after_the_run_moved_on_is_logged_as_late_and_chang
     at = house.call("who")
     settle = runtime._ledger.settle
 
-    def moved_on(*args: Any) -> Any:
+    def moved_on(*args: Any, **named: Any) -> Any:
         house.leave_tools()
         house.events_before = house.events(at)
-        return settle(*args)
+        return settle(*args, **named)
 
     runtime._ledger.settle = moved_on
     with capture_logs() as logs:

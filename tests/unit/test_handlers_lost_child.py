@@ -12,7 +12,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from structlog.testing import capture_logs
 
 from tests.unit.call_in_tools import WORKER, Ledgerful
-from threadrun.status import CallState, Stage
+from threadrun.status import CallState, OnUnknown, Stage
 from worker import call_request
 from worker.call_request import CallRequest
 from worker.lost_child import LostChild
@@ -39,6 +39,10 @@ def claimed(house, *, worker: str = WORKER, attempts: int = 1, **row: Any) -> Ca
     return at
 
 
+def claim_again(house, at: CallAddress) -> None:
+    house.redis.hset(house.keys.calls(at.run_key), "1:0:state", "claimed")
+
+
 def test_a_child_killed_at_its_hard_limit_has_timed_out(house, lost):
     at = claimed(house, idempotent=True)
 
@@ -54,11 +58,48 @@ def test_a_killed_idempotent_call_is_run_again(house, lost):
     assert house.events(at)[-1] == "tool.reopened"
 
 
-def test_not_more_often_than_three_times(house, lost):
-    at = claimed(house, idempotent=True, attempts=3)
+def test_an_idempotent_call_that_killed_three_children_is_quarantined_and_run_no_more(house, lost):
+    at = claimed(house, idempotent=True, attempts=5)
+    for strike in (1, 2):
+        assert lost.settle(at, PID, timed_out=False) == "reopened"
+        assert house.row(at).deaths == strike
+        claim_again(house, at)
 
-    assert lost.settle(at, PID, timed_out=False) == "settled"
-    assert house.row(at).kind == "unknown_outcome"
+    with capture_logs() as logs:
+        assert lost.settle(at, PID, timed_out=False) == "settled"
+    row = house.row(at)
+    assert (row.kind, row.deaths, row.quarantined) == ("unknown_outcome", 3, True)
+    assert house.events(at)[-3:] == ["tool.quarantined", "tool.settled", "run.outputs_ready"]
+    assert [(line["event"], line["log_level"]) for line in logs if "quarantined" in line["event"]] == [
+        ("tool.quarantined", "warning")
+    ]
+    assert [one.state for one in house.client.quarantined()] == ["told"]
+
+
+def test_a_handler_that_raised_often_has_not_killed_anybody(house, lost):
+    at = claimed(house, idempotent=True, attempts=9)
+
+    assert lost.settle(at, PID, timed_out=False) == "reopened"
+
+
+def test_a_killed_call_of_a_tool_that_parks_waits_for_a_person(house, lost):
+    at = claimed(house, on_unknown=OnUnknown.PARK)
+
+    assert lost.settle(at, PID, timed_out=False) == "set_aside"
+    assert lost.settle(at, PID, timed_out=False) == "not_ours"
+    row, record = house.row(at), house.record(at)
+    assert (row.state, row.kind, row.output, record.stage) == (
+        CallState.UNKNOWN, "unknown_outcome", None, Stage.TOOLS,
+    )  # fmt: skip
+    assert [(one.place, one.state) for one in house.client.quarantined()] == [(f"{at.run_key}/1/0", "parked")]
+
+
+def test_a_call_killed_at_its_limit_is_left_to_its_tools_choice_too(house, lost):
+    at = claimed(house, on_unknown=OnUnknown.FAIL, idempotent=True)
+
+    assert lost.settle(at, PID, timed_out=True) == "set_aside"
+    assert (house.row(at).kind, house.events(at)[-1]) == ("timeout", "tool.outcome_unknown")
+    assert house.client.quarantined() == ()
 
 
 def test_the_outcome_of_any_other_killed_call_is_unknown(house, lost):

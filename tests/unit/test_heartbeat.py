@@ -65,6 +65,19 @@ def test_a_beat_says_that_the_worker_lives_and_what_it_serves(redis, heartbeat, 
     assert watcher.shown == ["redis-1"]
 
 
+def test_a_worker_whose_loop_stands_still_does_not_say_that_it_lives(redis, watcher, monkeypatch):
+    monkeypatch.setattr(redis, "info", lambda _section: {"run_id": "redis-1"})
+    turns = [True, False]
+    heartbeat = Heartbeat(redis, KEYS, SERVED, watcher, 0.01, vouches=lambda: turns[0])
+    turns.reverse()
+    heartbeat.beat()
+    assert (redis.zscore(KEYS.workers(), "tools@a/1"), watcher.shown) == (None, [])
+
+    turns.reverse()
+    heartbeat.beat()
+    assert watcher.shown == ["redis-1"]
+
+
 def test_the_first_beat_is_out_when_start_returns_and_more_follow(redis, heartbeat, watcher, monkeypatch):
     beaten = threading.Event()
     beat = heartbeat.beat

@@ -94,6 +94,17 @@ def test_the_loop_itself_touches_the_file_and_stops_when_it_is_stuck(tmp_path: P
         loop.stop()
 
 
+def test_a_loop_stands_still_for_as_long_as_it_has_not_come_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("worker.liveness.time.monotonic", lambda: now[0])
+    pulse = Pulse(LivenessFile(None, "runs"))
+    now[0] += 7
+    assert pulse.stands_seconds == 7
+
+    pulse.turn()
+    assert pulse.stands_seconds == 0
+
+
 def test_a_parents_file_is_touched_only_while_its_heart_beats(tmp_path: Path) -> None:
     path, beats = tmp_path / "alive", True
     thread = LivenessThread(LivenessFile(str(path), "tools"), lambda: beats)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from worker.observer import Observer
+from worker.observer import Judging, Observer
 
 
 class Turned:
@@ -83,6 +83,22 @@ def test_who_comes_after_a_failover_is_careful_for_what_is_left_of_the_minute(tu
     turned.seconds += 10
 
     assert not turned.observer.was_disturbed()
+
+
+def test_who_finds_a_lapsed_claim_judges_its_holder_as_soon_as_it_can(turned):
+    assert turned.observer.judging is Judging.LATER
+    assert turned.watch(15).judging is Judging.LATER
+    assert turned.watch(5).judging is Judging.YES
+
+
+def test_after_redis_was_away_lapsed_claims_are_taken_over_without_a_judgement(turned):
+    turned.watch(60)
+    turned.seconds += 10.1
+    assert turned.observer.judging is Judging.NO
+    turned.observer.saw_redis("redis-1")
+
+    assert turned.observer.judging is Judging.NO
+    assert turned.watch(15).judging is Judging.YES
 
 
 def test_dead_is_whose_heartbeat_is_too_old_or_gone(turned):

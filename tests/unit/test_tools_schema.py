@@ -84,7 +84,9 @@ def test_options_override_what_the_function_says():
 
 
 def test_the_catalogue_entry_holds_definition_and_options_as_json():
-    @tool(timeout_seconds=5, idempotent=True, retries=2, queue="slow", max_output_bytes=1000)
+    @tool(
+        timeout_seconds=5, idempotent=True, on_unknown="park", retries=2, queue="slow", max_output_bytes=1000
+    )
     def weather(city: str) -> str:
         return city
 
@@ -95,6 +97,7 @@ def test_the_catalogue_entry_holds_definition_and_options_as_json():
         "queue": "slow",
         "timeout_seconds": 5,
         "idempotent": True,
+        "on_unknown": "park",
         "retries": 2,
         "max_output_bytes": 1000,
     }
@@ -112,6 +115,7 @@ def test_the_defaults_of_the_options_are_those_documented():
         "queue": "tools",
         "timeout_seconds": 60.0,
         "idempotent": False,
+        "on_unknown": "tell",
         "retries": 0,
         "max_output_bytes": 524_288,
     }

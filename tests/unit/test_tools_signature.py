@@ -122,6 +122,8 @@ def test_everything_that_is_wrong_is_named_at_once():
         {"name": "naïve"},
         {"name": "weather\n"},
         {"description": 5},
+        {"on_unknown": "ask"},
+        {"on_unknown": ["park"]},
     ],
 )
 def test_an_option_that_cannot_be_is_refused(options):

@@ -18,6 +18,7 @@ from threadrun.cli.health import health
 from threadrun.cli.invocation import GlobalOptions
 from threadrun.cli.list_runs import list_runs
 from threadrun.cli.purge import purge
+from threadrun.cli.quarantine import list_quarantined, release, resolve
 from threadrun.cli.registering import KeyPrefix, Output, RedisUrl, command
 from threadrun.cli.replay import replay
 from threadrun.cli.show import show
@@ -83,6 +84,11 @@ def build() -> typer.Typer:
     command(tools, "list")(list_tools)
     command(tools, "schema")(show_schema)
     made.add_typer(tools, name="tools")
+    quarantine = typer.Typer(help="See what waits for a person: runs and calls that workers died with.")
+    command(quarantine, "list")(list_quarantined)
+    command(quarantine, "resolve")(resolve)
+    command(quarantine, "release")(release)
+    made.add_typer(quarantine, name="quarantine")
     return made
 
 

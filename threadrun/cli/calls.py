@@ -9,7 +9,7 @@ from threadrun.cli.screen import plain
 from threadrun.records import RunRecord, ToolCallRecord
 from threadrun.status import CallState
 
-_OPEN = frozenset({CallState.PENDING, CallState.CLAIMED})
+_OPEN = frozenset({CallState.PENDING, CallState.CLAIMED, CallState.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,9 @@ def _spell(
                 began = event.at
             case "tool.sent_again":
                 sends += 1
-            case "tool.reopened" | "tool.settled" if began is not None:
+            case "tool.reopened" | "tool.settled" | "tool.parked" | "tool.outcome_unknown" if (
+                began is not None
+            ):
                 runs.append((began, event.at))
                 began = None
     if began is not None:
@@ -70,6 +72,7 @@ def _remarks(call: ToolCallRecord, sends: int, *, goes_on: bool) -> tuple[str, .
     ends = {
         CallState.PENDING: "waits for a worker" if goes_on else "never run",
         CallState.CLAIMED: "runs" if goes_on else "left running",
+        CallState.UNKNOWN: "parked" if goes_on else "outcome unknown",
         CallState.WITHDRAWN: "withdrawn",
     }
     said = [ends.get(call.state) or plain(call.kind or call.state.value).replace("_", " ")]
@@ -77,6 +80,8 @@ def _remarks(call: ToolCallRecord, sends: int, *, goes_on: bool) -> tuple[str, .
         said.append(f"attempt {call.attempts}")
     if call.worker:
         said.append(worker_name(call.worker))
+    if call.quarantined:
+        said.append(f"quarantined after {call.deaths} deaths")
     if sends > 1:
         said.append(f"sent {sends} times")
     return tuple(said)

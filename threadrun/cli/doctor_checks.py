@@ -41,6 +41,7 @@ def judge(survey: Survey, keys: Keys) -> tuple[Check, ...]:
         _progress(survey),
         _agendas(survey, keys),
         _threads(survey, keys),
+        _quarantine(survey),
     )
 
 
@@ -222,6 +223,19 @@ def _orphaned(run: WaitsFor, keys: Keys) -> Finding:
         f"redis-cli LREM {thread}:waiting 0 {plain(run.key)}; redis-cli SET {thread}:active {plain(run.key)}"
     )
     return Finding(Severity.ERROR, "threads.orphaned", text)
+
+
+def _quarantine(survey: Survey) -> Check:
+    waiting = survey.stats.quarantined
+    if not waiting:
+        return Check("quarantine", "empty")
+    text = (
+        f"{waiting} runs or tool calls are set aside: workers died with them, or nobody knows how a call ended. "
+        "See `threadrun quarantine list`, then resolve or release each; a run can be cancelled too."
+    )
+    return Check(
+        "quarantine", f"{waiting} set aside", (Finding(Severity.WARNING, "quarantine.filled", text),)
+    )
 
 
 def _fresh(now: datetime, at: datetime) -> bool:

@@ -39,6 +39,7 @@ def run_document(record: RunRecord, waits: WaitsFor, *, content: bool) -> Docume
         "deadline_at": iso(record.deadline_at),
         "finished_at": iso(record.finished_at),
         "elapsed_seconds": round((end - record.created_at).total_seconds(), 3),
+        "quarantined_at": iso(record.quarantined_at),
         "cancel_requested_at": iso(record.cancel_requested_at),
         "polls": record.polls,
         "requests": record.requests,

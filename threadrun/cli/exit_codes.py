@@ -22,7 +22,7 @@ class ExitCode(IntEnum):
     UNREACHABLE = 5
     """Redis did not answer."""
     CONFLICT = 6
-    """The run key stands for another request, the thread is busy, or a run to purge is still open."""
+    """The run key stands for another request, the thread is busy, a run to purge is open, or nothing waits there."""
     TOO_NEW = 7
     """The record was written by a newer threadrun."""
     INTERRUPTED = 130
@@ -38,7 +38,7 @@ MEANINGS = {
     ExitCode.NOT_FOUND: "no such run or tool",
     ExitCode.TIMEOUT: "a waited run was not final in time; it goes on",
     ExitCode.UNREACHABLE: "Redis did not answer",
-    ExitCode.CONFLICT: "the run key stands for another request, the thread is busy, a run to purge is still open",
+    ExitCode.CONFLICT: "run key in use, thread busy, a run to purge still open, or nothing to resolve or release",
     ExitCode.TOO_NEW: "the record was written by a newer threadrun",
     ExitCode.INTERRUPTED: "interrupted by Ctrl-C; what was enqueued goes on",
     ExitCode.PIPE_CLOSED: "the reader of the output went away",

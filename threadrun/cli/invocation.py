@@ -17,6 +17,7 @@ from threadrun.client import RunClient
 from threadrun.errors import (
     IdempotencyConflict,
     InvalidRequest,
+    NotInQuarantine,
     Problem,
     RecordTooNew,
     RunNotFound,
@@ -41,6 +42,7 @@ _CODES: dict[type[ThreadrunError], ExitCode] = {
     RunNotFound: ExitCode.NOT_FOUND,
     WaitTimeout: ExitCode.TIMEOUT,
     StoreUnavailable: ExitCode.UNREACHABLE,
+    NotInQuarantine: ExitCode.CONFLICT,
     IdempotencyConflict: ExitCode.CONFLICT,
     ThreadBusy: ExitCode.CONFLICT,
     RunsStillOpen: ExitCode.CONFLICT,
@@ -49,6 +51,8 @@ _CODES: dict[type[ThreadrunError], ExitCode] = {
 
 _OPTIONS = {
     "run_key": "KEY",
+    "place": "PLACE",
+    "output": "--text or --file",
     "assistant_id": "ASSISTANT_ID",
     "idempotency_key": "--key",
     "thread_id": "--thread",

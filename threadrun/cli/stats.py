@@ -84,13 +84,17 @@ def stats_document(seen: Stats) -> dict[str, Any]:
         "pauses": [asdict(pause) for pause in seen.pauses],
         "workers": [asdict(worker) | {"seen_at": iso(worker.seen_at)} for worker in seen.workers],
         "tools": list(seen.tools),
+        "quarantined": seen.quarantined,
     }
 
 
 def picture(seen: Stats) -> RenderableType:
     """Draw a look for people."""
     tools = Text(f"tools: {joined(seen.tools)}")
-    return Group(*_agendas(seen), *_pauses(seen), Text(""), *_workers(seen), Text(""), tools)
+    parts = [*_agendas(seen), *_pauses(seen), Text(""), *_workers(seen), Text(""), tools]
+    if seen.quarantined:
+        parts.append(Text(f"in quarantine: {seen.quarantined}; see `threadrun quarantine list`", "yellow"))
+    return Group(*parts)
 
 
 def _agendas(seen: Stats) -> list[RenderableType]:

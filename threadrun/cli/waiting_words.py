@@ -30,6 +30,8 @@ def waiting_lines(waits: WaitsFor) -> list[str]:
     """Say what a run waits for: the cause first, then when it is looked at again."""
     if waits.final:
         return [_done(waits)]
+    if waits.quarantined_at:
+        return [_quarantined(waits)]
     return [*_stage(waits), *_trouble(waits), _next_look(waits)]
 
 
@@ -37,6 +39,14 @@ def _done(waits: WaitsFor) -> str:
     if waits.tells:
         return f"done; its on_done task is still to be sent, {_due(waits)}"
     return "done"
+
+
+def _quarantined(waits: WaitsFor) -> str:
+    key, left = plain(waits.key), brief(waits.deadline_at - waits.at)
+    return (
+        f"in quarantine: its workers died with it in stage {waits.stage}; ends in {left} s, unless "
+        f"`threadrun quarantine release {key}` has it carried on"
+    )
 
 
 def _stage(waits: WaitsFor) -> Iterator[str]:
@@ -72,6 +82,8 @@ def _thread(waits: WaitsFor) -> str:
 
 def _call(waits: WaitsFor, call: CallWait) -> str:
     tool = plain(call.tool)
+    if call.state is CallState.UNKNOWN:
+        return _parked(waits, call)
     if call.state is CallState.CLAIMED and call.claimed_at is not None:
         limit = f" of {brief(call.deadline_at - call.claimed_at)} s" if call.deadline_at else ""
         text = f"handler {tool} (attempt {call.attempt}) runs on {worker_name(call.worker)}, "
@@ -86,6 +98,16 @@ def _call(waits: WaitsFor, call: CallWait) -> str:
     if not waits.is_alive(call.tool_seen_at):
         text += f"; no living worker serves {tool}"
     return text
+
+
+def _parked(waits: WaitsFor, call: CallWait) -> str:
+    how = "quarantined, for its handlers died with it" if call.quarantined else "parked"
+    left = f" for {brief(waits.tools_until - waits.at)} s" if waits.tools_until else ""
+    place = f"{plain(waits.key)}/{call.round}/{call.index}"
+    return (
+        f"call of {plain(call.tool)} (attempt {call.attempt}) is {how}: nobody knows how it ended; waits{left} for "
+        f"`threadrun quarantine resolve {place}` or `release`"
+    )
 
 
 def _trouble(waits: WaitsFor) -> Iterator[str]:

@@ -4,6 +4,7 @@ from threadrun.client.aio import AsyncRunClient, AsyncRunHandle
 from threadrun.client.enqueueing import RunOptions
 from threadrun.client.pauses import PauseStats
 from threadrun.client.purging import Purged
+from threadrun.client.quarantine import Quarantined
 from threadrun.client.stats import AgendaStats, Stats, WorkerStats
 from threadrun.client.survey import Survey
 from threadrun.client.sync import RunClient, RunHandle
@@ -16,6 +17,7 @@ __all__ = [
     "CallWait",
     "PauseStats",
     "Purged",
+    "Quarantined",
     "RunClient",
     "RunHandle",
     "RunOptions",

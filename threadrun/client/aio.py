@@ -11,13 +11,14 @@ from typing import Any, Self, Unpack
 from redis.asyncio import Redis
 
 from threadrun.audit import Audit, Evidence
-from threadrun.client import reading
+from threadrun.client import quarantine, reading
 from threadrun.client.auditing import audit
 from threadrun.client.enqueueing import Enqueued, RunOptions
 from threadrun.client.operation import Operation, Pause, T, run_async
 from threadrun.client.operations import Operations, Refused
 from threadrun.client.patience import Patience
 from threadrun.client.purging import Purged, purge
+from threadrun.client.quarantine import Quarantined
 from threadrun.client.stats import Stats, stats
 from threadrun.client.survey import Survey, survey
 from threadrun.client.waiting import WaitsFor, waits_for
@@ -274,6 +275,48 @@ class AsyncRunClient:
         thread = None if thread_id is None else (profile, thread_id)
         operations = self._operations
         return await self._do(purge(operations.keys, run_keys, thread, older_than, operations.clock_key))
+
+    async def quarantined(self, limit: int = 100) -> tuple[Quarantined, ...]:
+        """List the runs and calls that wait for a person, the longest first.
+
+        Args:
+            limit: 1 to 1000.
+
+        Raises:
+            InvalidRequest: The limit cannot work.
+            StoreUnavailable: Redis did not answer.
+        """
+        return await self._do(quarantine.quarantined(self._operations.keys, limit))
+
+    async def resolve(self, place: str, output: str) -> None:
+        """Give the output of a call whose outcome is unknown; its kind will say `resolved`.
+
+        Args:
+            place: The call, as `run key/round/index`.
+            output: What the model gets; at most 512 KiB.
+
+        Raises:
+            InvalidRequest: The place or the output cannot work.
+            NotInQuarantine: The call waits for nobody: it has its output, runs, or its run has moved on.
+            StoreUnavailable: Redis did not answer.
+        """
+        await self._do(quarantine.resolve(self._operations.keys, place, output, self._operations.clock_key))
+
+    async def release(self, place: str) -> None:
+        """Have a call run again whose outcome is unknown, or carry a quarantined run on; its deaths are forgotten.
+
+        A call is entered again even if its tool is not idempotent: whoever releases it has seen that it may.
+
+        Args:
+            place: The run key, or `run key/round/index` for a call.
+
+        Raises:
+            InvalidRequest: The place cannot work.
+            RunNotFound: No record stands under this key.
+            NotInQuarantine: It waits for nobody.
+            StoreUnavailable: Redis did not answer.
+        """
+        await self._do(quarantine.release(self._operations.keys, place, self._operations.clock_key))
 
     async def tools(self) -> dict[str, dict[str, Any]]:
         """Read the catalogue of served tools: name to definition, queue and limits.

@@ -64,11 +64,13 @@ class Stats:
     """Tools that a living worker serves."""
     pauses: tuple[PauseStats, ...] = ()
     """Which profiles' providers are left alone, and for how long."""
+    quarantined: int = 0
+    """Runs and calls that are set aside for a person; see `RunClient.quarantined`."""
 
 
 def stats(keys: Keys) -> Operation[Stats]:
     """Read all agendas and workers."""
-    profiles, workers, tools, clock = yield lambda client: _heads(client, keys)
+    profiles, workers, tools, quarantined, clock = yield lambda client: _heads(client, keys)
     now_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000
     names = list(dict.fromkeys([*profiles, "default"]))
     pairs = [(profile, stage) for profile in names for stage in OPEN_STAGES]
@@ -81,7 +83,9 @@ def stats(keys: Keys) -> Operation[Stats]:
     )
     served = sorted(tool for tool, seen in tools if _is_alive(seen, now_ms))
     pauses = [pause for name, row in zip(names, gates, strict=True) for pause in pauses_of(name, row, now_ms)]
-    return Stats(utc(now_ms), tuple(a for a in agendas if a.runs), shown, tuple(served), tuple(pauses))
+    return Stats(
+        utc(now_ms), tuple(a for a in agendas if a.runs), shown, tuple(served), tuple(pauses), quarantined
+    )
 
 
 def _heads(client: Any, keys: Keys) -> Any:
@@ -89,6 +93,7 @@ def _heads(client: Any, keys: Keys) -> Any:
     pipe.zrange(keys.profiles(), 0, -1)
     pipe.zrange(keys.workers(), 0, -1, withscores=True)
     pipe.zrange(keys.tools_seen(), 0, -1, withscores=True)
+    pipe.zcard(keys.quarantine())
     pipe.time()
     return pipe.execute()
 

@@ -40,6 +40,9 @@ NAMELESS = frozenset(
 )
 """Kinds of keys whose values never name a run, or hold other runs' content; only their names are compared."""
 
+PLACES = frozenset({"hands:{worker_id}", "quarantine"})
+"""Kinds of keys whose members are run keys, or calls as `run key/round/index`."""
+
 _GROUPS = {"run_key": r"[A-Za-z0-9._:-]+", "profile": r"[a-z0-9_-]+", "thread_id": r"[^:/]+"}
 
 
@@ -191,6 +194,8 @@ def _runs_in(doc: KeyDoc, text: str) -> Iterator[str]:
         yield from named_in_message(text)
     elif doc.pattern == EVENTS:
         yield str(json.loads(text).get("replay_of"))
+    elif doc.pattern in PLACES:
+        yield text.partition("/")[0]
     else:
         yield text
 

@@ -18,7 +18,7 @@ from threadrun.status import CallState, Outcome, RunStatus, Stage
 
 _FIELDS = (
     "schema", "stage", "status", "outcome", "profile", "thread_id", "created_ms", "lease_ms", "cancel_ms", "tells",
-    "progress",
+    "progress", "quarantined_ms", "deadline_ms", "tools_until_ms",
 )  # fmt: skip
 _CALL_FIELDS = (
     "state",
@@ -30,7 +30,11 @@ _CALL_FIELDS = (
     "sends",
     "sent_ms",
     "queue",
+    "quarantined_ms",
 )
+
+
+_OPEN_CALLS = frozenset({CallState.PENDING, CallState.CLAIMED, CallState.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ class CallWait:
     index: int
     tool: str
     state: CallState
-    """`pending` or `claimed`."""
+    """`pending`, `claimed` or `unknown`."""
     attempt: int
     """Which time its handler runs; 0: never entered yet."""
     queue: str
@@ -58,6 +62,8 @@ class CallWait:
     """When its handler must have ended."""
     tool_seen_at: datetime | None
     """When a worker last said that it serves this tool; none: nobody within a day."""
+    quarantined: bool = False
+    """Too many handlers' processes died with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,12 @@ class WaitsFor:
     """In stage waiting: how many others wait for the thread before it."""
     calls: tuple[CallWait, ...]
     """Tool calls of the present round without an output."""
+    quarantined_at: datetime | None
+    """When it was put in quarantine, for its workers died with it; none: it is not."""
+    deadline_at: datetime
+    """When it is brought to an end."""
+    tools_until: datetime | None
+    """When the calls of the present round must have their outputs."""
     tells: bool
     """Done, but the caller's `on_done` task is still to be sent."""
 
@@ -169,7 +181,7 @@ def _open_calls(keys: Keys, run_key: str, round_: int, size: int) -> Operation[t
     values = yield lambda client: client.hmget(keys.calls(run_key), names)
     width = len(_CALL_FIELDS)
     rows = [dict(zip(_CALL_FIELDS, values[at * width :], strict=False)) for at in range(size)]
-    waiting = [(at, row) for at, row in enumerate(rows) if row["state"] in {"pending", "claimed"}]
+    waiting = [(at, row) for at, row in enumerate(rows) if row["state"] in _OPEN_CALLS]
     if not waiting:
         return ()
     workers, tools = yield lambda client: _sights(client, keys, [row for _, row in waiting])
@@ -204,6 +216,7 @@ def _call_wait(
         claimed_at=utc_or_none(row["claimed_ms"]) if claimed else None,
         deadline_at=utc_or_none(row["deadline_ms"]) if claimed else None,
         tool_seen_at=_sight(tool_ms),
+        quarantined=row["quarantined_ms"] not in {None, "", "0"},
     )
 
 
@@ -244,6 +257,9 @@ def _assembled(
         thread_holder=holder,
         thread_holder_stage=holder_stage,
         runs_ahead=ahead,
+        quarantined_at=utc_or_none(row["quarantined_ms"]),
+        deadline_at=utc(row["deadline_ms"] or 0),
+        tools_until=utc_or_none(row["tools_until_ms"]),
         calls=calls if stage is Stage.TOOLS else (),
         tells=stage is Stage.DONE and row["tells"] == "1" and entry is not None,
     )

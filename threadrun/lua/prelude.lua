@@ -45,6 +45,15 @@ local function free_thread(prefix, thread, run_key, now)
   end
 end
 
+-- Puts a run, or one of its calls (run key/round/index), on the list of what waits for a person. The record names
+-- what it has there, for all of it leaves with the run's end.
+local function set_aside(prefix, run_key, place, now)
+  local record = prefix .. 'run:' .. run_key
+  if redis.call('ZADD', prefix .. 'quarantine', 'NX', int(now), place) == 1 then
+    redis.call('HSET', record, 'aside', (redis.call('HGET', record, 'aside') or '') .. place .. ' ')
+  end
+end
+
 local function move_index(prefix, from, to, run_key, created_ms)
   if from == to then return end
   redis.call('ZREM', prefix .. 'index:status:' .. from, run_key)

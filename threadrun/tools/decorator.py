@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from types import FrameType
-from typing import Any, ParamSpec, Protocol, TypeVar, cast, overload
+from typing import Any, Literal, ParamSpec, Protocol, TypeVar, cast, overload
 
+from threadrun.status import OnUnknown
 from threadrun.tools.building import build_tool
 from threadrun.tools.definition import Tool
 from threadrun.tools.options import ToolOptions
@@ -39,6 +40,7 @@ def tool(
     description: str | None = None,
     timeout_seconds: float = 60.0,
     idempotent: bool = False,
+    on_unknown: OnUnknown | Literal["tell", "fail", "park"] = "tell",
     retries: int = 0,
     queue: str = "tools",
     max_output_bytes: int = DEFAULT_MAX_OUTPUT_BYTES,
@@ -53,6 +55,7 @@ def tool(
     description: str | None = None,
     timeout_seconds: float = 60.0,
     idempotent: bool = False,
+    on_unknown: OnUnknown | Literal["tell", "fail", "park"] = "tell",
     retries: int = 0,
     queue: str = "tools",
     max_output_bytes: int = DEFAULT_MAX_OUTPUT_BYTES,
@@ -69,6 +72,8 @@ def tool(
         description: what the model is told; the docstring's text unless given.
         timeout_seconds: after so many seconds a call is interrupted.
         idempotent: whether a call whose worker died may be run again, with the same idempotency key.
+        on_unknown: what is done when nobody knows how a call ended, because its worker died in it and it is not to
+            be run again: `tell` the model, `fail` the run, or `park` the call for a person (`threadrun quarantine`).
         retries: how many times a call is run again after an exception or a timeout; needs `idempotent=True`,
             for an attempt that failed may have had its effect.
         queue: the Celery queue whose workers run it.
@@ -82,6 +87,7 @@ def tool(
     options = ToolOptions(
         timeout_seconds=timeout_seconds,
         idempotent=idempotent,
+        on_unknown=on_unknown,
         retries=retries,
         queue=queue,
         max_output_bytes=max_output_bytes,

@@ -63,6 +63,11 @@ class Tool:
         return self.options.idempotent
 
     @property
+    def on_unknown(self) -> str:
+        """Name what is done when nobody knows how a call ended: `tell`, `fail` or `park`."""
+        return self.options.on_unknown
+
+    @property
     def retries(self) -> int:
         """Tell how many times a failed call is run again."""
         return self.options.retries
@@ -89,6 +94,7 @@ class Tool:
             "queue": self.queue,
             "timeout_seconds": self.timeout_seconds,
             "idempotent": self.idempotent,
+            "on_unknown": self.on_unknown,
             "retries": self.retries,
             "max_output_bytes": self.max_output_bytes,
         }

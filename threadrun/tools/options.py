@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from typing import Literal
 
+from threadrun.status import OnUnknown
 from threadrun.tools.output import DEFAULT_MAX_OUTPUT_BYTES, MIN_MAX_OUTPUT_BYTES
 
 RUNS_QUEUE = "runs"
@@ -26,6 +28,8 @@ class ToolOptions:
     """After so many seconds a call is interrupted; earlier when the run would expire."""
     idempotent: bool = False
     """Whether a call whose worker died may be run again, with the same idempotency key."""
+    on_unknown: OnUnknown | Literal["tell", "fail", "park"] = "tell"
+    """What is done when nobody knows how a call ended: its worker died in it, and it is not to be run again."""
     retries: int = 0
     """How many times a call is run again after an exception or a timeout; only of an idempotent tool."""
     queue: str = "tools"
@@ -41,6 +45,10 @@ class ToolOptions:
                 f"timeout_seconds={self.timeout_seconds!r}: give a finite number above 0",
             ),
             (isinstance(self.idempotent, bool), f"idempotent={self.idempotent!r}: give True or False"),
+            (
+                self.on_unknown in list(OnUnknown),
+                f'on_unknown={self.on_unknown!r}: give "tell", "fail" or "park"',
+            ),
             (_is_count(self.retries, 0), f"retries={self.retries!r}: give a whole number, 0 or more"),
             (
                 self.idempotent is not False or not _is_count(self.retries, 1),

@@ -100,7 +100,13 @@ def _new_call(
     if spec is None:
         kind = ToolResultKind.MISSING_TOOL
         return replace(row, state=CallState.SETTLED, kind=kind.value, output=answer_for(kind))
-    return replace(row, queue=spec.queue, timeout_seconds=spec.timeout_seconds, idempotent=spec.idempotent)
+    return replace(
+        row,
+        queue=spec.queue,
+        timeout_seconds=spec.timeout_seconds,
+        idempotent=spec.idempotent,
+        on_unknown=spec.on_unknown,
+    )
 
 
 def too_long(text: str, limit_bytes: int) -> bool:
@@ -135,6 +141,7 @@ def _as_sent(row: NewCall, now: int) -> CallView:
         queue=row.queue,
         timeout_seconds=row.timeout_seconds,
         idempotent=row.idempotent,
+        on_unknown=row.on_unknown,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from threadrun.models import Run
 from threadrun.records import ProviderAnswer
-from threadrun.status import CallState, Outcome, Stage
+from threadrun.status import CallState, OnUnknown, Outcome, Stage
 from threadrun.tools import ToolResultKind
 from worker.view import CallView, Effect, Progress
 
@@ -65,6 +65,7 @@ class NewCall:
     queue: str = "tools"
     timeout_seconds: float = 60.0
     idempotent: bool = False
+    on_unknown: OnUnknown = OnUnknown.TELL
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +143,20 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True)
+class SettingAside:
+    """Note that a call's outcome is unknown, without answering it: it is parked, or its run is to fail."""
+
+    call: CallView
+    kind: ToolResultKind
+
+
+@dataclass(frozen=True, slots=True)
 class Repair:
-    """Settle or reopen calls, each only if it is still as seen; then look again at once."""
+    """Settle, reopen or set aside calls, each only if it is still as seen; then look again at once."""
 
     settle: tuple[Settlement, ...] = ()
     reopen: tuple[CallView, ...] = ()
+    aside: tuple[SettingAside, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

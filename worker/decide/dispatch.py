@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from threadrun.models import Run
-from threadrun.status import CallState, RunStatus, Stage
+from threadrun.status import CallState, OnUnknown, Outcome, RunStatus, Stage
 from threadrun.tools import ToolResultKind
 from worker.decide.calls import fingerprint, next_look_ms, ours, send_time_ms
 from worker.decide.decision import Ask, Changes, Decision, Event, Move, Question, Repair, Rest, Settlement
 from worker.decide.ending import due_ending, to_cancel
+from worker.decide.interrupted import all_of, died, unknown
 from worker.decide.observe import observed, refreshed
 from worker.decide.rules import Rules
 from worker.decide.seen import Look, RunSeen, Seen
@@ -17,7 +19,7 @@ from worker.decide.trouble import unreadable
 from worker.providers.base import No, Refusal, Yes
 from worker.view import CallView, RunView
 
-UNSETTLED = frozenset({CallState.PENDING, CallState.CLAIMED})
+UNSETTLED = frozenset({CallState.PENDING, CallState.CLAIMED, CallState.UNKNOWN})
 _AT_WORK = frozenset({RunStatus.QUEUED, RunStatus.IN_PROGRESS})
 
 
@@ -50,28 +52,38 @@ def _look(run: RunView, now: int, rules: Rules) -> Decision:
     unsettled = tuple(call for call in run.calls if call.state in UNSETTLED)
     if not unsettled:
         return Move(Stage.SUBMIT, 0, Changes(run.progress))
-    if run.progress.expires_ms and now >= run.progress.expires_ms - rules.expiry_margin_ms:
-        return Repair(settle=tuple(Settlement(call, ToolResultKind.EXPIRED) for call in unsettled))
-    if repair := _interrupted(unsettled, now, rules):
+    if any(call.state is CallState.UNKNOWN and call.on_unknown is OnUnknown.FAIL for call in unsettled):
+        return to_cancel(run, Changes(run.progress), "outcome_unknown", Outcome.FAILED, now)
+    expires_ms = run.progress.expires_ms
+    expiring = expires_ms and now >= expires_ms - rules.expiry_margin_ms
+    repairs = map(_at_expiry, unsettled) if expiring else _interrupted(unsettled, now, rules)
+    if repair := all_of(repairs):
         return repair
     if now - run.progress.looked_ms >= rules.provider_look_ms:
         return Ask(Question.RUN)
     return _send_due(run, Changes(run.progress), now, rules)
 
 
-def _interrupted(unsettled: tuple[CallView, ...], now: int, rules: Rules) -> Repair | None:
-    """Find claimed calls whose worker died or never reported.
+def _at_expiry(call: CallView) -> Repair:
+    """Answer what has no output yet: parking ends here too, and only a tool that would fail the run still does."""
+    match call.state:
+        case CallState.UNKNOWN:
+            return Repair(settle=(Settlement(call, ToolResultKind.UNKNOWN_OUTCOME),))
+        case CallState.CLAIMED if call.on_unknown is OnUnknown.FAIL:
+            return unknown(call, ToolResultKind.EXPIRED)
+        case _:
+            return Repair(settle=(Settlement(call, ToolResultKind.EXPIRED),))
 
-    An idempotent call is run again with the same idempotency key. The outcome of any other is unknown, and is
-    reported as that.
-    """
-    claimed = [call for call in unsettled if call.state is CallState.CLAIMED]
-    dead = [call for call in claimed if call.claimant_dead]
-    overdue = [c for c in claimed if not c.claimant_dead and now > c.deadline_ms + rules.hard_limit_grace_ms]
-    again = [call for call in dead if call.idempotent and call.attempts < rules.max_call_attempts]
-    settle = [Settlement(call, ToolResultKind.UNKNOWN_OUTCOME) for call in dead if call not in again]
-    settle += [Settlement(call, ToolResultKind.TIMEOUT) for call in overdue]
-    return Repair(tuple(settle), tuple(again)) if settle or again else None
+
+def _interrupted(unsettled: tuple[CallView, ...], now: int, rules: Rules) -> Iterator[Repair]:
+    """Find claimed calls whose worker died or never reported."""
+    for call in unsettled:
+        if call.state is not CallState.CLAIMED:
+            continue
+        if call.claimant_dead:
+            yield died(call, rules)
+        elif now > call.deadline_ms + rules.hard_limit_grace_ms:
+            yield unknown(call, ToolResultKind.TIMEOUT)
 
 
 def _send_due(run: RunView, changes: Changes, now: int, rules: Rules) -> Rest | Move:

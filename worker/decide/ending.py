@@ -23,8 +23,10 @@ def end(run: RunView, changes: Changes, outcome: Outcome, now: int) -> Move:
 def end_as(run: RunView, changes: Changes, status: RunStatus, now: int) -> Move:
     """End with the provider's terminal status; a cancel of our own gives the outcome that caused it."""
     ours = run.progress.ending
-    outcome = ours if ours is not None and status is RunStatus.CANCELLED else Outcome(status.value)
-    return end(run, changes, outcome, now)
+    if ours is not None and status is RunStatus.CANCELLED:
+        return end(run, changes, ours, now)
+    changes = replace(changes, progress=replace(changes.progress, reason=""))
+    return end(run, changes, Outcome(status.value), now)
 
 
 def to_cancel(run: RunView, changes: Changes, reason: str, ending: Outcome, now: int) -> Move:
@@ -32,6 +34,7 @@ def to_cancel(run: RunView, changes: Changes, reason: str, ending: Outcome, now:
     progress = replace(
         changes.progress,
         ending=ending,
+        reason=reason,
         cancel_since_ms=now,
         cancel_accepted_ms=0,
         refusals=0,

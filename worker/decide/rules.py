@@ -58,5 +58,9 @@ class Rules:
     """How often a run may ask for the same tool with the same arguments."""
     max_arguments_bytes: int = 1024 * 1024
     """How long the arguments of a call may be; longer ones are answered with an error and kept nowhere."""
-    max_call_attempts: int = 3
-    """How often an idempotent call whose worker died is begun; then its outcome is unknown."""
+    max_strikes: int = 3
+    """How many processes may die with an idempotent call alone in their hands; then it is quarantined."""
+    max_deaths: int = 6
+    """How many may die with it at all."""
+    apart_ms: int = 2_000
+    """How far apart those calls are run again that were in the hands of one dead worker; times their deaths."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from threadrun.models import Run, RunStep
+from threadrun.status import OnUnknown
 from worker.providers.base import Reply
 
 
@@ -17,6 +18,7 @@ class ToolSpec:
     queue: str
     timeout_seconds: float
     idempotent: bool
+    on_unknown: OnUnknown = OnUnknown.TELL
 
 
 @dataclass(frozen=True, slots=True)

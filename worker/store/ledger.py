@@ -12,15 +12,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from threadrun.keys import Keys
-from threadrun.status import CallState
+from threadrun.status import CallState, OnUnknown
 from worker.store.scripts import Arg, Scripts
 from worker.view import CallView
 
 ROW_FIELDS = (
     "state", "tool", "tool_call_id", "attempts", "sends", "sent_ms", "not_before_ms", "worker", "token",
-    "deadline_ms", "idempotent", "queue", "timeout_seconds",
+    "deadline_ms", "idempotent", "queue", "timeout_seconds", "on_unknown", "strikes", "deaths", "quarantined_ms",
 )  # fmt: skip
 """What a look at a round reads of each row."""
+
+
+IN_HAND_MS = 20_000
+"""How long after its deadline a call may still be in its worker's hands: by then its child was killed."""
+
+HANDS_LIFE_SECONDS = 86_400
 
 
 def row_field(round_: int, index: int, name: str) -> str:
@@ -46,6 +52,10 @@ def call_view(index: int, values: Sequence[str | None]) -> CallView:
         idempotent=raw["idempotent"] == "1",
         queue=raw["queue"] or "tools",
         timeout_seconds=float(raw["timeout_seconds"] or 60),
+        on_unknown=OnUnknown(raw["on_unknown"] or OnUnknown.TELL),
+        strikes=int(raw["strikes"] or 0),
+        deaths=int(raw["deaths"] or 0),
+        quarantined=raw["quarantined_ms"] not in {"", "0"},
     )
 
 
@@ -88,27 +98,84 @@ class Ledger:
         self._keys = keys
         self._scripts = scripts
 
-    def _run_keys(self, run_key: str) -> list[str]:
-        return [self._keys.run(run_key), self._keys.calls(run_key), self._keys.stream()]
+    def _key_names(self, run_key: str, worker_id: str) -> list[str]:
+        keys = self._keys
+        hands = keys.hands(worker_id) if worker_id else keys.nothing()
+        return [keys.run(run_key), keys.calls(run_key), keys.stream(), hands]
 
     def claim(self, at: CallAddress, token: str, worker_id: str, pid: int, limit_ms: int, event: str) -> Any:
         """Claim a pending call; answers the script's list, read by `call_claim`."""
-        args: list[Arg] = [at.run_key, at.round, at.index, token, worker_id, pid, limit_ms, event]
-        return self._scripts.call("call_claim", self._run_keys(at.run_key), args)
+        args: list[Arg] = [
+            at.run_key, at.round, at.index, token, worker_id, pid, limit_ms, event, IN_HAND_MS, HANDS_LIFE_SECONDS,
+        ]  # fmt: skip
+        return self._scripts.call("call_claim", self._key_names(at.run_key, worker_id), args)
 
-    def settle(self, at: CallAddress, token: str, result: CallResult, event: str, op: str) -> Any:
-        """Store a call's output once; answers `[verdict, open calls]`, to a repeat of `op` what it was first."""
+    def settle(
+        self,
+        at: CallAddress,
+        token: str,
+        result: CallResult,
+        event: str,
+        op: str,
+        *,
+        worker_id: str = "",
+        after: CallView | None = None,
+    ) -> Any:
+        """Store a call's output once; answers `[verdict, open calls]`, to a repeat of `op` what it was first.
+
+        Args:
+            at: The call.
+            token: That of its claim; empty for a call that nobody claimed.
+            result: What becomes of it.
+            event: The event's body.
+            op: Names this write.
+            worker_id: The worker that settles what it had in its own hands.
+            after: The call as it was decided about, with its deaths.
+        """
         moved = json.dumps({"type": "run.outputs_ready", "round": at.round}, separators=(",", ":"))
         args: list[Arg] = [
             self._keys.prefix, at.run_key, at.round, at.index, token,
-            result.output, result.kind, result.error, event, moved, op,
+            result.output, result.kind, result.error, event, moved, op, *_deaths(at, after),
         ]  # fmt: skip
-        return self._scripts.call("settle", self._run_keys(at.run_key), args)
+        return self._scripts.call("settle", self._key_names(at.run_key, worker_id), args)
 
-    def reopen(self, at: CallAddress, token: str, delay_ms: int, event: str) -> Any:
+    def reopen(
+        self,
+        at: CallAddress,
+        token: str,
+        delay_ms: int,
+        event: str,
+        *,
+        worker_id: str = "",
+        after: CallView | None = None,
+    ) -> Any:
         """Give a claimed call back, to be sent again after a delay; answers 1 or 0."""
-        args: list[Arg] = [self._keys.prefix, at.run_key, at.round, at.index, token, delay_ms, event]
-        return self._scripts.call("reopen", self._run_keys(at.run_key), args)
+        _, strikes, deaths = _deaths(at, after)
+        args: list[Arg] = [
+            self._keys.prefix, at.run_key, at.round, at.index, token, delay_ms, event, strikes, deaths,
+        ]  # fmt: skip
+        return self._scripts.call("reopen", self._key_names(at.run_key, worker_id), args)
+
+    def set_aside(
+        self, at: CallAddress, after: CallView, kind: str, error: str, event: str, *, worker_id: str = ""
+    ) -> Any:
+        """Note that a claimed call's outcome is unknown, without answering it; answers 1 or 0."""
+        quarantine, strikes, deaths = _deaths(at, after)
+        args: list[Arg] = [
+            self._keys.prefix, at.run_key, at.round, at.index, after.token, kind, error, event, quarantine,
+            strikes, deaths, int(after.on_unknown is OnUnknown.PARK),
+        ]  # fmt: skip
+        return self._scripts.call("call_unknown", self._key_names(at.run_key, worker_id), args)
+
+
+def _deaths(at: CallAddress, after: CallView | None) -> tuple[str, Arg, Arg]:
+    """Give the event of a quarantine that begins now, and how many have died with the call."""
+    if after is None:
+        return "", "", ""
+    told = {"attempt": after.attempts, "strikes": after.strikes, "deaths": after.deaths}
+    event = {"type": "tool.quarantined", "round": at.round, "index": at.index, **told}
+    begins = after.quarantined and after.state is CallState.CLAIMED
+    return json.dumps(event, separators=(",", ":")) if begins else "", after.strikes, after.deaths
 
 
 def call_claim(answer: Sequence[Any]) -> CallClaim:

@@ -8,12 +8,31 @@ from typing import Any
 
 from threadrun.keys import INDEX_LIFE_SECONDS, Keys
 from threadrun.status import Outcome, Stage
+from worker.observer import Judging
 from worker.store.gates import GATE_FIELDS, SharedGates
 from worker.store.ledger import ROW_FIELDS, Ledger, call_view, row_field
 from worker.store.scripts import Arg, Scripts
 from worker.store.twins import TwinStore
 from worker.store.writes import Commit, commit_args, commit_keys
 from worker.view import RECORD_FIELDS, SCHEMA, CallView, RunView, run_view
+
+TURN_PAUSE_MS = 100
+"""How soon a suspect that has to wait for its turn is looked at again."""
+
+JUDGEMENT_PAUSE_MS = 1_000
+"""How soon a run is looked at again whose last holder can be called neither dead nor alive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """Say who claims, and what it knows of the dead."""
+
+    worker_id: str = ""
+    judging: Judging = Judging.NO
+    dead_after_ms: int = 15_000
+    takes_suspect: bool = True
+    """It has no suspect in its hands, so it may be given one."""
+    max_strikes: int = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +44,8 @@ class Claimed:
     runs: tuple[RunView, ...]
     unreadable: tuple[str, ...] = ()
     """Run keys whose records this worker cannot read; they are left to their lease."""
+    quarantined: tuple[str, ...] = ()
+    """Run keys that were found to have killed their worker once too often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,26 +87,29 @@ class RunStore:
         self.gates = SharedGates(keys, self._scripts)
         self.twins = TwinStore(keys, self._scripts)
 
-    async def claim(self, stage: Stage, profile: str, limit: int, lease_ms: int) -> Claimed:
+    async def claim(
+        self, stage: Stage, profile: str, limit: int, lease_ms: int, by: Claimant = Claimant()
+    ) -> Claimed:
         """Claim due runs; each gets a fresh claim number and is nobody else's until its lease lapses.
 
         What Redis knows of the profile's gates comes along, so that it costs no request of its own.
         """
-        keys = [self.keys.agenda(stage, profile), self.keys.wake(stage, profile), self.keys.permits(profile)]
+        names = self.keys
+        keys = [
+            names.agenda(stage, profile), names.wake(stage, profile), names.permits(profile), names.workers(),
+            names.stream(),
+        ]  # fmt: skip
         args: list[Arg] = [
-            self.keys.prefix,
-            lease_ms,
-            limit,
-            SCHEMA,
-            len(GATE_FIELDS),
-            *GATE_FIELDS,
+            names.prefix, lease_ms, limit, SCHEMA, by.worker_id, by.judging.value, by.dead_after_ms,
+            int(by.takes_suspect), by.max_strikes, TURN_PAUSE_MS, JUDGEMENT_PAUSE_MS, len(GATE_FIELDS), *GATE_FIELDS,
             *RECORD_FIELDS,
-        ]
-        now_ms, gates, *rows = await self._scripts.call("claim", keys, args)
+        ]  # fmt: skip
+        now_ms, gates, quarantined, *rows = await self._scripts.call("claim", keys, args)
         self.gates.hear(profile, int(now_ms), gates)
         views = [_view_or_key(row) for row in rows]
         runs = tuple(view for view in views if isinstance(view, RunView))
-        return Claimed(int(now_ms), runs, tuple(view for view in views if isinstance(view, str)))
+        unreadable = tuple(view for view in views if isinstance(view, str))
+        return Claimed(int(now_ms), runs, unreadable, tuple(quarantined))
 
     async def rest(self, run: RunView, delay_ms: int, *, polls: int = 0, requests: int = 0) -> bool:
         """End a claim that changed nothing."""
@@ -180,6 +204,13 @@ class RunStore:
         """Read when workers were last seen, in milliseconds."""
         seen = await self._client.zmscore(self.keys.workers(), list(worker_ids))
         return dict(zip(worker_ids, seen, strict=True))
+
+    async def calls_in_hand(self, worker_ids: Sequence[str]) -> dict[str, int]:
+        """Count the calls that workers had in hand when they last said so."""
+        pipe = self._client.pipeline(transaction=False)
+        for worker_id in worker_ids:
+            pipe.zcard(self.keys.hands(worker_id))
+        return dict(zip(worker_ids, await pipe.execute(), strict=True))
 
     async def holds_thread(self, run: RunView) -> bool:
         """Tell whether the mailbox names this run as its thread's holder."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from threadrun.keys import INDEX_LIFE_SECONDS, Keys
 from threadrun.models import Run
-from threadrun.status import CallState, Stage
+from threadrun.status import CallState, OnUnknown, Stage
 from worker.decide.decision import Changes, Event, NewCall
 from worker.decide.twins import FIRST_LOOK_MS, WATCH_MS
 from worker.store.ledger import row_field
@@ -143,6 +143,7 @@ def _opened_row(row: NewCall) -> dict[str, Arg]:
         "queue": row.queue,
         "timeout_seconds": row.timeout_seconds,
         "idempotent": int(row.idempotent),
+        **({"on_unknown": row.on_unknown.value} if row.on_unknown is not OnUnknown.TELL else {}),
         **({"output": row.output, "kind": row.kind} if row.kind else {}),
     }
 

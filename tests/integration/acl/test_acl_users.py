@@ -14,10 +14,12 @@ from tests.integration.acl.guarded import Guarded, password
 from tests.integration.carrying import (
     claim_call,
     claim_one,
+    claimant,
     created,
     last_words,
     move,
     opened,
+    park,
     settle,
     whole_life,
 )
@@ -113,6 +115,38 @@ def test_the_web_app_reads_a_run_in_tools_and_its_end(guarded: Guarded, web: Run
     as_worker(guarded, end)
     assert web.wait(key, 5).outcome is Outcome.COMPLETED
     assert len(web.get(key).tool_calls) == 1
+    assert guarded.denied() == []
+
+
+@pytest.mark.parametrize("user", ["web", "operator"])
+def test_people_before_the_web_app_and_operators_may_decide_about_what_waits_for_them(
+    guarded: Guarded, user: str
+) -> None:
+    with closing(RunClient(guarded.redis(user))) as client:
+        key = client.enqueue("asst", messages="add").key
+
+        async def be_quarantined(store: RunStore) -> None:
+            with guarded.redis("worker") as redis:
+                for at in range(4):
+                    redis.hset(KEYS.run(key), mapping={"lease_ms": 1, "holder": "runs@dead", "strikes": at})
+                    redis.zadd(KEYS.agenda(Stage.CREATE, "default"), {key: 1})
+                    redis.zadd(KEYS.workers(), {"runs@dead": 0})
+            claimed = await store.claim(Stage.CREATE, "default", 1, 20_000, claimant())
+            assert claimed.quarantined == (key,)
+
+        async def park_two(store: RunStore) -> None:
+            await created(store)
+            await opened(store, 0, 2, until_ms=now_ms(guarded) + 600_000)
+            await park(store, CallAddress(key, 1, 0))
+            await park(store, CallAddress(key, 1, 1), "u")
+
+        as_worker(guarded, be_quarantined)
+        assert [one.place for one in client.quarantined()] == [key]
+        client.release(key)
+        as_worker(guarded, park_two)
+        client.resolve(f"{key}/1/0", "done by hand")
+        client.release(f"{key}/1/1")
+        assert (client.quarantined(), client.stats().quarantined) == ((), 0)
     assert guarded.denied() == []
 
 

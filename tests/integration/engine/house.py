@@ -30,6 +30,8 @@ RULES = Rules(poll=Fixed(1_000, jitter=0))
 PROFILE = "default"
 SERVED = {"add": False, "look": True}
 """The tools in the catalogue, and whether they are idempotent."""
+CHOOSING = {"charge": "park", "pay": "fail"}
+"""Tools that do not want the model told of an unknown outcome."""
 
 
 class Died(BaseException):
@@ -113,6 +115,9 @@ class House:
         self.observer = self.new_observer()
         for name, idempotent in SERVED.items():
             entry = {"queue": "tools", "timeout_seconds": 60.0, "idempotent": idempotent}
+            backend.sync.hset(backend.keys.tools(), name, json.dumps(entry))
+        for name, choice in CHOOSING.items():
+            entry = {"queue": "tools", "timeout_seconds": 60.0, "idempotent": False, "on_unknown": choice}
             backend.sync.hset(backend.keys.tools(), name, json.dumps(entry))
 
     # The parts.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.unit.decide.views import (
@@ -180,22 +182,17 @@ def test_the_deadline_is_never_slept_over():
 # Dead workers and calls that never report.
 
 
-def test_an_idempotent_call_whose_worker_died_is_run_again():
+def test_an_idempotent_call_whose_worker_died_is_run_again_and_its_death_is_counted():
     dead = held_call(idempotent=True, claimant_dead=True, attempts=2)
 
-    assert decide(in_tools(dead)) == Repair(reopen=(dead,))
-
-
-def test_after_three_attempts_its_outcome_is_unknown():
-    dead = held_call(idempotent=True, claimant_dead=True, attempts=3)
-
-    assert decide(in_tools(dead)) == Repair(settle=(Settlement(dead, ToolResultKind.UNKNOWN_OUTCOME),))
+    assert decide(in_tools(dead)) == Repair(reopen=(replace(dead, deaths=1),))
 
 
 def test_any_other_call_whose_worker_died_has_an_unknown_outcome_and_is_never_run_again():
     dead = held_call(claimant_dead=True)
 
-    assert decide(in_tools(dead)) == Repair(settle=(Settlement(dead, ToolResultKind.UNKNOWN_OUTCOME),))
+    unknown = Settlement(replace(dead, deaths=1), ToolResultKind.UNKNOWN_OUTCOME)
+    assert decide(in_tools(dead)) == Repair(settle=(unknown,))
 
 
 def test_a_claim_long_past_its_deadline_has_timed_out_even_if_its_worker_lives():
@@ -211,7 +208,7 @@ def test_the_calls_of_living_workers_are_left_alone_when_another_died():
     decision = decide(in_tools(dead, alive))
 
     assert isinstance(decision, Repair)
-    assert [settlement.call for settlement in decision.settle] == [dead]
+    assert [settlement.call.index for settlement in decision.settle] == [dead.index]
 
 
 def test_identity_is_the_place_in_the_round_where_ids_are_empty():

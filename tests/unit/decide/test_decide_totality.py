@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.unit.decide.views import NOW, TOOLS, a_run, no, required, step, unknown, yes
 from tests.unit.decide.world import FAULTS, HANDLERS, OURS, Plan, World
 from threadrun.models import Run
-from threadrun.status import CallState, Outcome, RunStatus, Stage
+from threadrun.status import CallState, OnUnknown, Outcome, RunStatus, Stage
 from worker.backoff import Fixed, Gentle
 from worker.decide import decide
 from worker.decide.decision import Finish, Move, Post, Rest, Tell
@@ -127,6 +127,10 @@ call_views = st.builds(
     deadline_ms=times,
     idempotent=st.booleans(),
     claimant_dead=st.booleans(),
+    alone=st.booleans(),
+    on_unknown=st.sampled_from(OnUnknown),
+    strikes=st.integers(0, 4),
+    deaths=st.integers(0, 7),
 )
 
 
@@ -150,6 +154,7 @@ views = st.builds(
     own_thread=st.booleans(),
     metadata_echoed=st.booleans(),
     my_turn=st.booleans(),
+    quarantined=st.booleans(),
     calls=st.lists(call_views, max_size=3).map(tuple),
 )
 rules = st.sampled_from(
@@ -230,6 +235,7 @@ plans = st.builds(
     deadline_ms=st.sampled_from([600_000, 30_000, 5_000]),
     faults=st.lists(st.sampled_from(FAULTS), max_size=12).map(tuple),
     handlers=st.lists(st.sampled_from(HANDLERS), max_size=4).map(tuple),
+    on_unknown=st.sampled_from(OnUnknown),
 )
 
 
@@ -237,6 +243,8 @@ plans = st.builds(
 @given(plans)
 @example(Plan(faults=("", "late")))
 @example(Plan(faults=("", "crash", "crash"), handlers=("worker_died",)))
+@example(Plan(handlers=("worker_died",), on_unknown=OnUnknown.PARK))
+@example(Plan(handlers=("worker_died",), on_unknown=OnUnknown.FAIL, refuses_cancel_of_waiting=True))
 @example(Plan(deadline_ms=5_000, refuses_cancel_of_waiting=True, handlers=("slow",)))
 def test_every_run_comes_to_its_end_and_nothing_happens_twice(plan):
     world = World(plan)
@@ -247,7 +255,9 @@ def test_every_run_comes_to_its_end_and_nothing_happens_twice(plan):
     assert len(world.provider.accepted) <= len(plan.rounds)
     assert max(Counter(world.entered).values(), default=1) == 1
     outcome = world.finished.outcome
-    if plan.cancel_after_ms is None and plan.deadline_ms == 600_000:
+    if plan.on_unknown is OnUnknown.FAIL and "worker_died" in plan.handlers:
+        assert outcome.value in {plan.end, "failed", *OURS}
+    elif plan.cancel_after_ms is None and plan.deadline_ms == 600_000:
         assert outcome.value == plan.end
     else:
         assert outcome.value == plan.end or outcome in OURS

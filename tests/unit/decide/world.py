@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.unit.decide.views import NOW, RULES, TOOLS, a_run, decide, no, required, unknown, yes
 from threadrun.models import Run, RunStep
-from threadrun.status import CallState, Outcome, Stage
+from threadrun.status import CallState, OnUnknown, Outcome, Stage
 from worker.decide.decision import Ask, Changes, Finish, Move, Post, Question, Repair, Rest, Tell
 from worker.decide.seen import (
     CancelAnswered,
@@ -43,6 +43,7 @@ class Plan:
     deadline_ms: int = 600_000
     faults: tuple[str, ...] = ()
     handlers: tuple[str, ...] = ()
+    on_unknown: OnUnknown = OnUnknown.TELL
 
 
 @dataclass
@@ -214,7 +215,15 @@ class World:
     def _calls_after(self, changes: Changes) -> tuple[CallView, ...]:
         if changes.opened:
             return tuple(
-                CallView(row.index, row.state, row.tool, row.tool_call_id, sends=1, sent_ms=self.now)
+                CallView(
+                    row.index,
+                    row.state,
+                    row.tool,
+                    row.tool_call_id,
+                    sends=1,
+                    sent_ms=self.now,
+                    on_unknown=self.plan.on_unknown,
+                )
                 for row in changes.opened
             )
         sent = {call.index: call for call in changes.sent}
@@ -259,7 +268,7 @@ class World:
             self._settle(call)
 
     def _settle(self, call: CallView) -> None:
-        if call.state not in {CallState.CLAIMED, CallState.PENDING}:
+        if call.state not in {CallState.CLAIMED, CallState.PENDING, CallState.UNKNOWN}:
             return
         self._put(replace(call, state=CallState.SETTLED))
         if all(one.state is CallState.SETTLED for one in self.run.calls):
@@ -271,6 +280,8 @@ class World:
             self._settle(settlement.call)
         for call in repair.reopen:
             self._put(replace(call, state=CallState.PENDING, sends=0, sent_ms=0, claimant_dead=False))
+        for one in repair.aside:
+            self._put(replace(one.call, state=CallState.UNKNOWN))
         self.due = self.now
 
     def _put(self, call: CallView) -> None:

@@ -1,30 +1,75 @@
 -- Claims due runs of one stage and profile: each gets a fresh claim number and a lease.
+-- A claim that lapsed because its holder died makes the run a suspect: at most one of those is given out at a time, so
+-- that the next death is a strike for it alone. A claim that was ended clears it. After so many strikes the run
+-- is in quarantine until its deadline. Of a holder that is neither surely dead nor surely alive the run waits a little.
 -- A run of a newer schema is left for newer workers and looked at again a second later.
--- KEYS 1 agenda  2 wake mark  3 permits of the profile
--- ARGV 1 prefix  2 lease (ms)  3 most runs  4 newest schema known  5 number of fields of the permits to tell
---      6… those, then the record fields to read
--- Returns {now, {permits' field…}, [run key, claim, field…]…}
+-- KEYS 1 agenda  2 wake mark  3 permits of the profile  4 workers  5 stream
+-- ARGV 1 prefix  2 lease (ms)  3 most runs  4 newest schema known  5 worker id  6 judge the dead: yes | no | later
+--      7 age of a dead worker's heartbeat (ms)  8 a suspect may be claimed (0/1)  9 strikes to quarantine
+--      10 pause of who has to wait for its turn (ms)  11 pause of who waits for a judgement (ms)
+--      12 number of fields of the permits to tell  13… those, then the record fields to read
+-- Returns {now, {permits' field…}, {run key of a new quarantine…}, [run key, claim, field…]…}
 redis.call('DEL', KEYS[2])
 local now = now_ms()
+
+-- How the last claim of a run came to its end: ended | alive | dead | unsure
+local function last_holder(holder, lapse)
+  if lapse == 0 then return 'ended' end
+  if not holder or holder == '' or holder == ARGV[5] or ARGV[6] == 'no' then return 'alive' end
+  local seen = tonumber(redis.call('ZSCORE', KEYS[4], holder) or '')
+  if not seen or seen > lapse then return 'alive' end -- one that is not on the list has ended cleanly
+  if ARGV[6] == 'yes' and now - seen > tonumber(ARGV[7]) then return 'dead' end
+  return 'unsure'
+end
+
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', int(now), 'LIMIT', 0, ARGV[3])
-local first_field = 6 + ARGV[5]
-local claimed = {int(now), redis.call('HMGET', KEYS[3], unpack(ARGV, 6, first_field - 1))}
+local first_field = 13 + ARGV[12]
+local quarantine = {}
+local claimed = {int(now), redis.call('HMGET', KEYS[3], unpack(ARGV, 13, first_field - 1)), quarantine}
+local suspects = tonumber(ARGV[8])
 for _, run_key in ipairs(due) do
   local record = ARGV[1] .. 'run:' .. run_key
-  local schema = redis.call('HGET', record, 'schema')
-  if not schema then
+  local at = redis.call('HMGET', record, 'schema', 'lease_ms', 'holder', 'strikes', 'quarantined_ms', 'deadline_ms',
+    'cancel_ms', 'stage')
+  if not at[1] then
     redis.call('ZREM', KEYS[1], run_key) -- purged: nothing is left to carry
-  elseif tonumber(schema) > tonumber(ARGV[4]) then
+  elseif tonumber(at[1]) > tonumber(ARGV[4]) then
     redis.call('ZADD', KEYS[1], int(now + 1000), run_key)
   else
-    local lapse = int(now + ARGV[2])
-    local claim = redis.call('HINCRBY', record, 'claim', 1)
-    redis.call('HSET', record, 'lease_ms', lapse)
-    redis.call('ZADD', KEYS[1], lapse, run_key)
-    local row = redis.call('HMGET', record, unpack(ARGV, first_field))
-    table.insert(row, 1, claim)
-    table.insert(row, 1, run_key)
-    claimed[#claimed + 1] = row
+    local lapse = tonumber(at[2] or '0')
+    local fate = last_holder(at[3], lapse)
+    local strikes, quarantined = tonumber(at[4] or ''), (at[5] or '') ~= ''
+    if fate == 'dead' and not quarantined then
+      strikes = strikes and strikes + 1 or 0
+      redis.call('HSET', record, 'strikes', int(strikes), 'holder', '') -- a death counts once
+      if strikes >= tonumber(ARGV[9]) and at[8] ~= 'done' then
+        quarantined = true
+        redis.call('HSET', record, 'quarantined_ms', int(now), 'lease_ms', 0)
+        append_event(run_key, record, KEYS[5], '{"type":"run.quarantined","stage":"' .. at[8] .. '"}', now)
+        set_aside(ARGV[1], run_key, run_key, now)
+        quarantine[#quarantine + 1] = run_key
+      end
+    elseif fate == 'ended' and strikes and not quarantined then
+      strikes = nil
+      redis.call('HSET', record, 'strikes', '')
+    end
+    if fate == 'unsure' then
+      redis.call('ZADD', KEYS[1], int(now + ARGV[11]), run_key)
+    elseif quarantined and not at[7] and now < tonumber(at[6]) then
+      redis.call('ZADD', KEYS[1], at[6], run_key)
+    elseif strikes and not quarantined and suspects == 0 then
+      redis.call('ZADD', KEYS[1], int(now + ARGV[10]), run_key)
+    else
+      if strikes and not quarantined then suspects = 0 end
+      local until_ms = int(now + ARGV[2])
+      local claim = redis.call('HINCRBY', record, 'claim', 1)
+      redis.call('HSET', record, 'lease_ms', until_ms, 'holder', ARGV[5])
+      redis.call('ZADD', KEYS[1], until_ms, run_key)
+      local row = redis.call('HMGET', record, unpack(ARGV, first_field))
+      table.insert(row, 1, claim)
+      table.insert(row, 1, run_key)
+      claimed[#claimed + 1] = row
+    end
   end
 end
 return claimed

@@ -17,6 +17,9 @@ local seq = append_event(run_key, record, KEYS[3], ARGV[10], now)
 redis.call('HSET', record, 'stage', 'done', 'version', int(at[1] + 1), 'lease_ms', 0, 'outcome', ARGV[9],
   'finished_ms', int(now), 'last_op', ARGV[3], 'last_seq', int(seq))
 move_index(prefix, ARGV[8], ARGV[9], run_key, at[5])
+for place in string.gmatch(redis.call('HGET', record, 'aside') or '', '%S+') do
+  redis.call('ZREM', prefix .. 'quarantine', place)
+end
 if ARGV[12] == '1' then free_thread(prefix, KEYS[6], run_key, now) end
 for i = first_counter, first_counter + ARGV[15] * 2 - 1, 2 do redis.call('HINCRBY', KEYS[5], ARGV[i], ARGV[i + 1]) end
 if ARGV[15] ~= '0' then redis.call('EXPIRE', KEYS[5], ARGV[11]) end

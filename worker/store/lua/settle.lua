@@ -1,21 +1,32 @@
 -- Stores the output of a tool call, once. The settle that leaves none open moves the run to submit.
--- KEYS 1 record  2 calls  3 stream
+-- Who claimed a call may still settle it when its outcome was taken for unknown meanwhile: now it is known.
+-- KEYS 1 record  2 calls  3 stream  4 hands of the worker that settles its own (a placeholder when the engine does)
 -- ARGV 1 prefix  2 run key  3 round  4 index  5 token of the claim ('' for a call nobody claimed)
 --      6 output  7 kind  8 error  9 event body  10 event body of the move to submit  11 operation id
+--      12 event body of its quarantine ('' none)  13 strikes  14 deaths
 -- Returns {verdict, open calls}: settled | already (by another) | late (the run left tools) | fenced (claimed by
 -- another). A repeat (same operation id) gets the first answer.
 local record = KEYS[1]
 local row = ARGV[3] .. ':' .. ARGV[4] .. ':'
+local place = ARGV[2] .. '/' .. ARGV[3] .. '/' .. ARGV[4]
 local call = redis.call('HMGET', KEYS[2], row .. 'state', row .. 'token', row .. 'settled_by', row .. 'left_open')
+if call[2] == ARGV[5] then redis.call('ZREM', KEYS[4], place) end
 if not call[1] then return {'late', 0} end
 if call[3] == ARGV[11] then return {'settled', tonumber(call[4])} end
 if call[1] == 'settled' or call[1] == 'submitted' then return {'already', 0} end
 local at = redis.call('HMGET', record, 'stage', 'round', 'profile')
 if at[1] ~= 'tools' or at[2] ~= ARGV[3] or call[1] == 'withdrawn' then return {'late', 0} end
-if (call[1] == 'claimed' and call[2] or '') ~= ARGV[5] then return {'fenced', 0} end
+if (call[1] ~= 'pending' and call[2] or '') ~= ARGV[5] then return {'fenced', 0} end
 local now = now_ms()
 redis.call('HSET', KEYS[2], row .. 'state', 'settled', row .. 'output', ARGV[6], row .. 'kind', ARGV[7],
   row .. 'error', ARGV[8], row .. 'settled_ms', int(now), row .. 'settled_by', ARGV[11])
+if ARGV[12] ~= '' then
+  redis.call('HSET', KEYS[2], row .. 'strikes', ARGV[13], row .. 'deaths', ARGV[14], row .. 'quarantined_ms', int(now))
+  append_event(ARGV[2], record, KEYS[3], ARGV[12], now)
+  set_aside(ARGV[1], ARGV[2], place, now)
+elseif call[1] == 'unknown' then
+  redis.call('ZREM', ARGV[1] .. 'quarantine', place)
+end
 append_event(ARGV[2], record, KEYS[3], ARGV[9], now)
 local open = redis.call('HINCRBY', record, 'open', -1)
 redis.call('HSET', KEYS[2], row .. 'left_open', open)
