@@ -116,6 +116,13 @@ def test_a_record_that_tells_of_a_run_made_for_another_key_is_a_breach() -> None
     assert rules(DONE, server(("run.created", "run_other"))) == [Rule.PROVIDER_OTHER]
 
 
+def test_a_call_that_a_person_released_may_be_entered_once_more() -> None:
+    released = replace(DONE, calls=(replace(CALL, attempts=2, releases=1),))
+
+    assert rules(released, handlers("entered", "entered", "left")) == []
+    assert Rule.CALL_ENTERED_TWICE in rules(released, handlers("entered", "entered", "entered", "left"))
+
+
 def test_a_handler_that_was_entered_twice_is_a_breach_unless_its_tool_is_idempotent() -> None:
     run = replace(DONE, calls=(replace(CALL, attempts=2),))
     evidence = handlers("entered", "entered", "left")

@@ -15,7 +15,7 @@ def judge_calls(run: Kept, evidence: Evidence) -> Iterator[Breach]:
     """Give every breach that the calls of one run show."""
     for call in run.calls:
         once = call.tool not in evidence.idempotent
-        if once and call.attempts > 1:
+        if once and call.attempts > 1 + call.releases:
             yield _twice(run, call, f"the record counts {call.attempts} entries")
         yield from _surfaced(run, call)
         if evidence.handlers is not None:
@@ -37,7 +37,7 @@ def _surfaced(run: Kept, call: KeptCall) -> Iterator[Breach]:
 def _entries(run: Kept, call: KeptCall, log: HandlerLog, *, once: bool) -> Iterator[Breach]:
     name = f"{run.key}:{call.place}"
     entered, left = log.entered[name], log.left[name]
-    if once and entered > 1:
+    if once and entered > 1 + call.releases:
         yield _twice(run, call, f"its handler was entered {entered} times")
     if entered > call.attempts:
         text = (

@@ -31,6 +31,8 @@ class KeptCall:
     """How often a handler was let in."""
     has_output: bool
     """There is an output for the model."""
+    releases: int = 0
+    """How often a person, seeing that nobody knew how it ended, had it run again."""
 
     @property
     def place(self) -> str:
@@ -110,6 +112,7 @@ def _call(round_: int, index: int, row: Mapping[str, str]) -> KeptCall:
         kind=get("kind", ""),
         attempts=int(get("attempts") or 0),
         has_output=bool(get("output")),
+        releases=int(get("releases") or 0),
     )
 
 
