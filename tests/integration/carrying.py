@@ -26,9 +26,14 @@ _ops = itertools.count(1)
 
 
 async def claimed(
-    store: RunStore, stage: Stage, *, limit: int = 100, profile: str = "default"
+    store: RunStore,
+    stage: Stage,
+    *,
+    limit: int = 100,
+    profile: str = "default",
+    by: Claimant = Claimant(),  # noqa: B008 it never changes
 ) -> list[RunView]:
-    return list((await store.claim(stage, profile, limit, LEASE_MS)).runs)
+    return list((await store.claim(stage, profile, limit, LEASE_MS, by)).runs)
 
 
 async def claim_one(store: RunStore, stage: Stage) -> RunView:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.integration.carrying import claim_one, doubted, noted, whole_life
+from tests.integration.carrying import claim_one, claimant, claimed, doubted, kill_workers, noted, whole_life
 from tests.integration.test_store_repeats import eventful_life
 from tests.integration.test_store_tick import beat, due
 from threadrun.keys import KEY_DOCS, Keys
@@ -32,6 +32,9 @@ def doc_of(name):
 async def full_life(backend, client, store, **options):
     beat(backend, "runs@a:1", tools={"add": {}}, profiles=["default"])
     key = await whole_life(client, store, backend.now_ms(), **options)
+    client.enqueue("asst", messages="hi")
+    await kill_workers(backend, store, Stage.CREATE, 4)
+    await claimed(store, Stage.CREATE, by=claimant())
     client.enqueue("asst", thread_id="thread_new", idempotency_key="open-1")
     client.enqueue("asst", thread_id="thread_new", idempotency_key="open-2")
     await doubted(store, delay_ms=0)
@@ -82,10 +85,10 @@ async def test_the_stream_names_run_and_number_of_every_event(backend):
     entries = [
         (fields["run"], int(fields["seq"])) for _, fields in backend.sync.xrange(backend.keys.stream())
     ]
-    for key in ("a", "b", "c", "d"):
+    for key in ("a", "b", "c", "d", "e"):
         last = backend.sync.llen(backend.keys.events(key))
         assert [seq for run, seq in entries if run == key] == list(range(1, last + 1))
-    assert {run for run, _ in entries} == {"a", "b", "c", "d"}
+    assert {run for run, _ in entries} == {"a", "b", "c", "d", "e"}
 
 
 @pytest.mark.parametrize("doc", KEY_DOCS, ids=lambda doc: doc.pattern)

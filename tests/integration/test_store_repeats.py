@@ -67,6 +67,7 @@ async def eventful_life(backend: Backend) -> dict[str, object]:
     beat(backend, "runs@a").stop()
     await whole_life(client, store, backend.now_ms(), idempotency_key="a", on_done="shop.done")
     await store.told(await claim_one(store, Stage.FINALIZE))
+    await decided_life(backend, client, store)
     client.enqueue("asst", thread_id="t", idempotency_key="b")
     client.enqueue("asst", thread_id="t", idempotency_key="c")
     run = await claim_one(store, Stage.CREATE)
@@ -86,7 +87,6 @@ async def eventful_life(backend: Backend) -> dict[str, object]:
     for number in range(4):
         await noted(store, Verdict.FAILED, token=f"f{number}")
     await noted(store, Verdict.LIMITED, Kind.POST, token="l")
-    await decided_life(backend, client, store)
     backend.turn(86_400)
     trim(backend)
     left = backend.dump()
