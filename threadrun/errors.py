@@ -49,8 +49,12 @@ class InvalidRequest(ThreadrunError, ValueError):
     """Refuse a request before anything is stored; `problems` lists all that is wrong with it."""
 
     def __init__(
-        self, problems: Sequence[Problem], remedy: str = "Correct it and try again; nothing was stored."
+        self, problems: Sequence[Problem] | str, remedy: str = "Correct it and try again; nothing was stored."
     ) -> None:
+        if isinstance(problems, str):  # as Celery gives a failed runs.enqueue back: by its text alone
+            self.problems: tuple[Problem, ...] = ()
+            super().__init__(problems)
+            return
         self.problems = tuple(problems)
         lines = "".join(f"\n  - {problem}" for problem in self.problems)
         super().__init__(f"The request is refused:{lines}\n{remedy}")

@@ -47,15 +47,12 @@ from worker.store.gates import Kind
 from worker.store.runs import Written
 from worker.store.writes import Commit, next_status, sent_calls
 from worker.transitions import log_events, log_finished
-from worker.view import CallView, Intent, RunView, with_calls
+from worker.view import HARD_LIMIT_GRACE_SECONDS, CallView, Intent, RunView, with_calls
 
 log = structlog.get_logger("threadrun.advance")
 
 MAX_TURNS = 16
 """More decisions than any advance needs; the guard against two decisions that answer each other for ever."""
-
-HARD_LIMIT_GRACE_SECONDS = 10.0
-"""How long after a handler's own limit its child is killed."""
 
 FIRST_PATIENCE_MS = 1_000
 """How long an advance waits for its first permit where a rate is set; longer, and its slot serves another run."""

@@ -36,11 +36,16 @@ TASK_MODULES = (
 )
 """One file a stage, each with one task."""
 
+# Named, for Celery's worker modules are only needed where a worker starts.
+GATED_CONSUMER = "worker.gated_consumer:GatedConsumer"
+
 
 def create_app(settings: Settings) -> Celery:
     """Build the app from settings."""
     app = Celery("threadrun", set_as_current=True)
-    app.config_from_object({**celery_config(settings), "imports": TASK_MODULES})
+    app.config_from_object(
+        {**celery_config(settings), "imports": TASK_MODULES, "worker_consumer": GATED_CONSUMER}
+    )
     app.threadrun_settings = settings
     install_celery_logging(settings)
     unregister_builtin_tasks(app)

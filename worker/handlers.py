@@ -37,6 +37,7 @@ SETTLE_GRACE_SECONDS = 8.0
 """How long after a claim's deadline settling is still tried: shortly before Celery kills the child."""
 
 _RETRIED = frozenset({ToolResultKind.EXCEPTION, ToolResultKind.TIMEOUT})
+_CALL_FIELDS = ("tool", "tool_call_id", "arguments", "attempts", "timeout_seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class CallRow:
     tool_call_id: str
     arguments: str
     attempts: int
+    timeout_seconds: float
     run_id: str
     thread_id: str
     metadata: Mapping[str, str]
@@ -74,15 +76,22 @@ class HandlerRuntime:
         self._lost_child = LostChild(redis, keys, worker_id)
         self._runner = asyncio.Runner()
 
-    def execute(self, at: CallAddress) -> str:
+    def execute(self, at: CallAddress, hard_limit_seconds: float | None = None) -> str:
         """Serve a message; gives one word about what became of it.
 
         A message is only a hint: a call that is not pending in the ledger is not run, whoever sent it.
+
+        Args:
+            at: Which call it names.
+            hard_limit_seconds: After how long this child will be killed, as the message says; none: never.
         """
         row = self._read(at)
         if row is None:
             log.warning("tool.refused_unknown", run_key=at.run_key[:128], round=at.round, index=at.index)
             return "unknown"
+        if hard_limit_seconds is not None and hard_limit_seconds < row.timeout_seconds:
+            log.warning("tool.refused_limit", run_key=at.run_key, round=at.round, index=at.index)
+            return "refused"
         tool = self._registry.get(row.tool)
         if tool is None:
             log.warning("tool.not_served_here", run_key=at.run_key, tool=row.tool[:64], index=at.index)
@@ -103,19 +112,18 @@ class HandlerRuntime:
         return self._conclude(at, tool, row, _Held(claim, token, clock), result)
 
     def _read(self, at: CallAddress) -> CallRow | None:
-        names = [
-            row_field(at.round, at.index, name) for name in ("tool", "tool_call_id", "arguments", "attempts")
-        ]
+        names = [row_field(at.round, at.index, name) for name in _CALL_FIELDS]
         pipe = self._redis.pipeline(transaction=False)
         pipe.hmget(self._keys.calls(at.run_key), names)
         pipe.hmget(self._keys.run(at.run_key), ["run_id", "thread_id", "request"])
-        (tool, call_id, arguments, attempts), (run_id, thread_id, request) = pipe.execute()
+        (tool, call_id, arguments, attempts, limit), (run_id, thread_id, request) = pipe.execute()
         if tool is None:
             return None
         metadata = json.loads(request or "{}").get("metadata") or {}
         return CallRow(
-            tool, call_id or "", arguments or "", int(attempts or 0), run_id or "", thread_id or "", metadata
-        )
+            tool, call_id or "", arguments or "", int(attempts or 0), float(limit or 0), run_id or "",
+            thread_id or "", metadata,
+        )  # fmt: skip
 
     def _claim(self, at: CallAddress, tool: Tool, row: CallRow, token: str) -> CallClaim:
         attempt = row.attempts + 1

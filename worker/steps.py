@@ -19,6 +19,7 @@ from config.settings import Settings
 from threadrun.errors import SettingsInvalid, ToolDefinitionError
 from threadrun.health import Finding, Severity, check_redis, error
 from threadrun.tools import ToolRegistry
+from worker.gated_consumer import gate_broker
 from worker.liveness import LivenessFile, LivenessThread
 from worker.process import process
 from worker.redis_clients import redis_client
@@ -113,6 +114,7 @@ def check_start(worker: Any, settings: Settings) -> None:
         WorkerShutdown: This worker cannot work here; the log says what to do.
     """
     queues = worker.app.amqp.queues.consume_from
+    gate_broker()
     findings = [*check_rooms(), *check_queue_names(queues, settings.tools.queues)]
     findings += [*check_pool(worker.pool_cls, queues), *_settings_findings(settings, queues)]
     findings += _redis_findings(settings, "runs" if RUNS_QUEUE in queues else "tools")

@@ -13,6 +13,10 @@ SCHEMA = 1
 """The newest record schema that this worker carries; newer runs are left for newer workers."""
 
 
+HARD_LIMIT_GRACE_SECONDS = 10.0
+"""How long after a handler's own limit its child is killed."""
+
+
 class Effect(StrEnum):
     """Name the POSTs of the engine; each is preceded by a stored intent."""
 

@@ -1,0 +1,93 @@
+"""Whoever can write to the broker can at worst cause a look: every forged message is refused, and the workers live."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.conftest import Effects
+from tests.e2e.forged import Forger
+from threadrun.errors import InvalidRequest
+from threadrun.testing import LocalStack
+
+RIGHT = {"runs": ("runs.poll", ["default"]), "tools": ("tools.execute", ["nobodys", 1, 0])}
+
+
+@pytest.fixture
+def forger(stack: LocalStack) -> Iterator[Forger]:
+    made = Forger(stack)
+    yield made
+    made.close()
+
+
+def until_taken(forger: Forger, queue: str) -> None:
+    give_up_at = time.monotonic() + 30
+    while forger.waiting(queue):
+        assert time.monotonic() < give_up_at, "the worker takes no more messages"
+        time.sleep(0.02)
+
+
+def logged(stack: LocalStack, kind: str, since: int) -> list[dict[str, str]]:
+    return [json.loads(line) for line in stack.logs(kind)[since:].splitlines() if line.startswith("{")]
+
+
+@pytest.mark.parametrize("kind", ["runs", "tools"])
+def test_a_worker_outlives_every_forged_message_and_says_what_it_refused(
+    stack: LocalStack, forger: Forger, effects: Effects, kind: str
+) -> None:
+    pid, began = stack.pid(kind), len(stack.logs(kind))
+    results = forger.results()
+    sent = sum(1 for _ in forger.everything(kind, *RIGHT[kind]))
+    until_taken(forger, kind)
+    run = stack.client.enqueue("asst_demo", messages='call add {"a": 2, "b": 3}\nsay $1', tools=["add"])
+    record = run.wait(30)
+
+    assert (record.outcome, record.output_text, effects(run.key)) == ("completed", "5", {"add": 1})
+    assert (stack.running(kind), stack.pid(kind)) == (True, pid)
+    lines = logged(stack, kind, began)
+    events = Counter(line["event"] for line in lines)
+    assert sent > 120
+    # The rest only adds what is ignored, such as stamps: it causes a look.
+    assert events["message.refused"] + events["tool.refused_unknown"] > 0.85 * sent
+    assert [line for line in lines if line["level"] == "error"] == []
+    assert forger.results() == results  # nothing is kept for messages that nobody waits for
+
+
+def test_a_call_that_was_served_is_not_served_again_however_often_its_message_comes(
+    stack: LocalStack, forger: Forger, effects: Effects
+) -> None:
+    run = stack.client.enqueue("asst_demo", messages='call add {"a": 1, "b": 1}\nsay $1', tools=["add"])
+    before = run.wait(30)
+    began = len(stack.logs("tools"))
+    for _ in range(20):
+        forger.task("tools", "tools.execute", [run.key, 1, 0])
+    until_taken(forger, "tools")
+    forger.task("runs", "runs.enqueue", [{"assistant_id": "asst_demo"}], eta="2999-01-01T00:00:00")
+    stack.client.enqueue("asst_demo", messages="hi").wait(30)
+
+    assert effects(run.key) == {"add": 1}
+    assert run.get() == before
+    events = Counter(line["event"] for line in logged(stack, "tools", began))
+    assert events["tool.not_claimed"] == 20
+
+
+def test_a_caller_who_waits_for_a_run_key_is_told_of_the_refusal(stack: LocalStack, forger: Forger) -> None:
+    asked = forger.app.send_task(
+        "runs.enqueue", [{"assistant_id": "asst_demo"}], queue="runs", countdown=60, ignore_result=False
+    )
+    with pytest.raises(InvalidRequest, match="one request and nothing else"):
+        asked.get(timeout=20)
+
+
+def test_a_worker_says_what_it_serves(stack: LocalStack) -> None:
+    (runs,) = [line for line in logged(stack, "runs", 0) if line["event"] == "worker.started"]
+    (tools,) = [line for line in logged(stack, "tools", 0) if line["event"] == "worker.started"]
+
+    assert (runs["queues"], runs["profiles"]) == (["runs"], ["default"])
+    assert (tools["queues"], tools["kind"]) == (["tools"], "tools")
+    assert "add" in tools["tools"]
+    assert tools["version"]
