@@ -6,12 +6,16 @@ suspended process or machine goes on, no time has passed for anybody.
 
 from __future__ import annotations
 
+import json
 import os
+import select
 import sys
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import FrameType
 
 import structlog
@@ -29,6 +33,11 @@ LAST_WORDS_SECONDS = 2.0
 
 FRAMES = 12
 
+MAX_STACK = 2_000
+"""How much of the stack is shown, in characters: a line that fits a pipe's buffer is written whole or not at all."""
+
+_STDERR = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Stuck:
@@ -43,12 +52,27 @@ class Stuck:
 
 
 def end_process(stuck: Stuck) -> None:
-    """Log it and exit at once: no drain, no clean-up, which could be stuck too."""
+    """Log it and exit at once: no drain, no clean-up, which could be stuck too.
+
+    Whatever is stuck may hold the log's lock; then the line goes to standard error past it.
+    """
     words = {"what": stuck.what, "seconds": round(stuck.seconds, 1), "stack": stuck.stack}
     speaking = threading.Thread(target=log.critical, args=("worker.stuck",), kwargs=words, daemon=True)
     speaking.start()
     speaking.join(LAST_WORDS_SECONDS)
+    if speaking.is_alive():
+        _say_past_the_log({"event": "worker.stuck", "level": "critical", **words})
     os._exit(EXIT_CODE)
+
+
+def _say_past_the_log(line: dict[str, object]) -> None:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    text = json.dumps({**line, "logger": "threadrun.worker", "timestamp": now}) + "\n"
+    with suppress(OSError):
+        # A pipe that nobody reads would hold this thread too.
+        _, writable, _ = select.select([], [_STDERR], [], 0)
+        for stream in writable:
+            os.write(stream, text.encode())
 
 
 class Watchdog:
@@ -107,4 +131,5 @@ def stack_of(thread: threading.Thread) -> str:
     if frame is None:
         return "the thread has ended"
     calls = traceback.extract_stack(frame, FRAMES)
-    return " > ".join(f"{os.path.basename(call.filename)}:{call.lineno} {call.name}" for call in calls)
+    shown = " > ".join(f"{os.path.basename(call.filename)}:{call.lineno} {call.name}" for call in calls)
+    return shown[-MAX_STACK:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -57,7 +58,7 @@ def test_a_watchdog_that_was_stopped_ends_nothing() -> None:
     assert ended == []
 
 
-def test_the_process_ends_even_if_the_log_is_stuck_too() -> None:
+def test_the_process_ends_even_if_the_log_is_stuck_too_and_still_says_why() -> None:
     program = """
 import logging, threading
 from worker.watchdog import Watchdog
@@ -69,9 +70,13 @@ logging.getLogger().addHandler(Stuck())
 Watchdog("loop", lambda: False, 0.1, threading.main_thread).start()
 threading.Event().wait(30)
 """
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=30, check=False)
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=ROOT, timeout=30, check=False, stderr=subprocess.PIPE)
 
     assert done.returncode == EXIT_CODE
+    line = json.loads(done.stderr)
+    assert (line["event"], line["level"], line["what"]) == ("worker.stuck", "critical", "loop")
+    assert "wait" in line["stack"]
 
 
 class FakeBroker:
