@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, cast
 
 import pytest
@@ -10,7 +11,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from threadrun.records import ProviderAnswer
 from worker.backoff import scattered_ms
 from worker.decide.rules import Rules
-from worker.permits import Limits, Permits, verdict_of
+from worker.permits import Limits, NoPermit, Permits, verdict_of
 from worker.providers.base import No, Refusal, Reply, Unknown, Yes
 from worker.providers.retry_hints import MAX_HINT_SECONDS
 from worker.providers.watched import WatchedProvider
@@ -18,8 +19,11 @@ from worker.store.gates import (
     LIFE_SECONDS,
     LONGEST_PAUSE_MS,
     LONGEST_QUEUE_MS,
+    Gate,
     Gates,
     Kind,
+    Permit,
+    Rate,
     SharedGates,
     Verdict,
 )
@@ -63,6 +67,31 @@ class DeadGates:
 
     async def note(self, *_args: Any, **_options: Any) -> None:
         raise RedisConnectionError("gone")
+
+
+class ClosingGates:
+    """Grant a place, and close the gates while it is waited for."""
+
+    def __init__(self) -> None:
+        self.gates = Gates()
+
+    def known(self, _profile: str) -> Gates:
+        return self.gates
+
+    async def permit(self, *_args: Any, **_options: Any) -> Permit:
+        asyncio.get_running_loop().call_soon(self._close)
+        return Permit(granted=True, wait_ms=5)
+
+    def _close(self) -> None:
+        self.gates = Gates(get=Gate(until_ms=10_000, pauses=1))
+
+
+async def test_a_place_that_was_waited_for_is_worth_nothing_once_the_profile_is_paused() -> None:
+    permits = Permits("default", cast(SharedGates, ClosingGates()), Limits(gets=Rate(10)))
+    with pytest.raises(NoPermit) as refused:
+        await permits.take(Kind.GET, 1_000, 500, "seed")
+
+    assert refused.value.wait_ms >= 8_995
 
 
 class Answering:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from structlog.testing import capture_logs
 
@@ -231,6 +233,25 @@ async def test_with_a_rate_runs_are_carried_to_their_end_however_many_compete(ne
 
     assert {house.record(key).outcome for key in keys} == {Outcome.COMPLETED}
     assert {house.record(key).missing for key in keys} == {()}
+
+
+async def test_what_was_begun_waits_for_its_place_and_is_not_begun_again(new_house, monkeypatch):
+    house = new_house()
+    key = house.enqueue()
+    await house.carry(until=Stage.FINALIZE)
+    house.limits = Limits(gets=Rate(per_second=0.25, burst=1))
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        house.turn(seconds)
+
+    monkeypatch.setattr("worker.permits.asyncio", SimpleNamespace(sleep=sleep))
+    await house.carry()
+
+    assert house.record(key).outcome == Outcome.COMPLETED
+    assert [house.provider.requests.count(name) for name in ("list_steps", "list_messages")] == [1, 1]
+    assert waits == [4.0]
 
 
 async def test_while_all_is_well_and_no_rate_is_set_no_permit_costs_a_round_trip(new_house):

@@ -43,6 +43,11 @@ def test_a_read_or_a_post_that_is_held_writes_nothing(stage):
     assert held(run, decide(run)) == Rest(WAIT_MS)
 
 
+def test_no_one_rests_past_the_deadline_of_its_stage():
+    late = a_run(Stage.POLL, deadline_ms=NOW + 2_000)
+    assert held(late, decide(late)) == Rest(2_000)
+
+
 def test_a_thread_that_was_just_made_is_kept_and_nothing_is_said_to_be_sent():
     run = a_run(Stage.CREATE, Progress(intent=intent(Effect.CREATE_THREAD)), thread_id=None)
     post = posted(decide(run, ThreadAnswered(yes("thread_9"))))
