@@ -115,9 +115,9 @@ class Profile(BaseModel):
     """Whether the server gives a run's metadata back. If not, a create whose outcome is unknown is never sent twice."""
     max_requests: int = Field(default=20, ge=1, le=200)
     """How many requests of one worker process may be under way, and so how many connections it holds."""
-    gets_per_second: float | None = Field(default=None, gt=0, le=10_000)
+    gets_per_second: float | None = Field(default=None, ge=0.1, le=10_000)
     """How many GETs a second all workers may send together; none: as many as there are."""
-    posts_per_second: float | None = Field(default=None, gt=0, le=10_000)
+    posts_per_second: float | None = Field(default=None, ge=0.1, le=10_000)
     """The same for POSTs, which most providers count apart."""
     burst: int = Field(default=10, ge=1, le=1000)
     """How many requests may go at once after a lull, where a rate is set."""

@@ -6,7 +6,7 @@ import pytest
 
 from tests.integration.carrying import claim_one, noted, permitted
 from threadrun.status import Stage
-from worker.store.gates import LIFE_SECONDS, LONGEST_QUEUE_MS, Kind, Rate, Verdict
+from worker.store.gates import LIFE_SECONDS, LONGEST_WAIT_MS, Kind, Rate, Verdict
 
 GET, POST = Kind.GET, Kind.POST
 ANSWERED, LIMITED, FAILED = Verdict.ANSWERED, Verdict.LIMITED, Verdict.FAILED
@@ -51,7 +51,7 @@ async def test_who_is_sent_away_is_sent_away_for_longer_than_the_one_before_up_t
     await permitted(store, rate=rate)
     waits = [(await permitted(store, rate=rate)).wait_ms for _ in range(7)]
 
-    assert waits == [20_000, 30_000, 40_000, 50_000, 60_000, LONGEST_QUEUE_MS, LONGEST_QUEUE_MS]
+    assert waits == [20_000, 30_000, 40_000, 50_000, 60_000, LONGEST_WAIT_MS, LONGEST_WAIT_MS]
     backend.turn(10)
     assert await granted(store, rate=rate)
 
@@ -236,6 +236,17 @@ async def test_what_is_not_spoken_of_is_forgotten(backend, store):
     assert 0 < backend.sync.ttl(backend.keys.permits("default")) <= LIFE_SECONDS
     await noted(store, FAILED)
     assert 0 < backend.sync.ttl(backend.keys.permits("default")) <= LIFE_SECONDS
+
+
+async def test_a_clock_that_is_set_back_closes_no_gate_for_longer_than_a_pause(backend, store):
+    rate = Rate(per_second=1, burst=2)
+    await permitted(store, rate=rate)
+    await noted(store, LIMITED, wish_ms=60_000)
+    await noted(store, FAILED, POST, wish_ms=60_000)
+    backend.turn(-3_600)
+
+    assert store.gates.known("default").wait_ms(GET, backend.now_ms()) == 0
+    assert await granted(store, rate=rate)
 
 
 async def test_a_provider_that_is_well_leaves_nothing_in_redis(backend, store):

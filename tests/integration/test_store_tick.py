@@ -114,6 +114,15 @@ async def test_once_wake_ups_are_received_again_a_lost_one_costs_a_second_again(
     assert tick.once() == 1
 
 
+def test_a_clock_that_is_set_back_delays_no_wake_up(backend, client, tick):
+    client.enqueue("asst", messages="hi")
+    assert tick.once() == 1
+    backend.turn(-3_600)
+    client.enqueue("asst", messages="hi")
+
+    assert tick.once() == 1
+
+
 def test_a_received_wake_up_whose_mark_a_claim_has_removed_makes_no_mark(backend, client, tick):
     tick.received(Stage.CREATE, "default")
     tick.once()

@@ -18,7 +18,7 @@ from worker.providers.watched import WatchedProvider
 from worker.store.gates import (
     LIFE_SECONDS,
     LONGEST_PAUSE_MS,
-    LONGEST_QUEUE_MS,
+    LONGEST_WAIT_MS,
     Gate,
     Gates,
     Kind,
@@ -118,7 +118,7 @@ def test_those_who_wait_for_the_same_are_scattered_and_none_comes_early(wait_ms:
 
 
 def test_no_pause_outlives_what_must_still_be_done_at_the_end_of_a_run() -> None:
-    longest_ms = max(MAX_HINT_SECONDS * 1000, LONGEST_PAUSE_MS, LONGEST_QUEUE_MS)
+    longest_ms = max(MAX_HINT_SECONDS * 1000, LONGEST_PAUSE_MS, LONGEST_WAIT_MS)
 
     assert 2 * longest_ms <= Rules().cancel_deadline_ms
     assert 2 * longest_ms <= Rules().finalize_deadline_ms

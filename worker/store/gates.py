@@ -18,8 +18,8 @@ FIRST_PAUSE_MS = 1_000
 LONGEST_PAUSE_MS = 30_000
 """The longest pause of our own choice."""
 
-LONGEST_QUEUE_MS = 60_000
-"""For how long a request at most is sent away when the rate leaves no room for it."""
+LONGEST_WAIT_MS = 60_000
+"""For how long at most a request is sent away; a gate that seems closed for longer has outlived a clock set back."""
 
 PROBE_LOOK_MS = 1_000
 """How soon to see what came of another one's probe."""
@@ -78,10 +78,13 @@ class Gates:
 
     def wait_ms(self, kind: Kind, now_ms: int) -> int:
         """Say how long the gates stay closed for this kind; 0: they are open."""
-        both = self.both.until_ms - now_ms
+        own, both = (left if left <= LONGEST_WAIT_MS else 0 for left in self._left_ms(kind, now_ms))
         # The probe's answer may come at once; its whole life is only waited for when its worker has died.
         both = min(both, PROBE_LOOK_MS) if self.probing else both
-        return max(0, both, self.of(kind).until_ms - now_ms)
+        return max(0, own, both)
+
+    def _left_ms(self, kind: Kind, now_ms: int) -> tuple[int, int]:
+        return self.of(kind).until_ms - now_ms, self.both.until_ms - now_ms
 
 
 GATE_FIELDS = (
@@ -154,7 +157,7 @@ class SharedGates:
         """Ask for one request; while the provider does not work, only one at a time is let through."""
         interval_ms = 1000 / rate.per_second if rate.per_second else 0
         args: list[Arg] = [
-            kind.value, interval_ms, rate.burst, patience_ms, probe_ms, token, LONGEST_QUEUE_MS, LIFE_SECONDS,
+            kind.value, interval_ms, rate.burst, patience_ms, probe_ms, token, LONGEST_WAIT_MS, LIFE_SECONDS,
             *GATE_FIELDS,
         ]  # fmt: skip
         go, wait, now_ms, row = await self._scripts.call("permit", [self._keys.permits(profile)], args)

@@ -18,7 +18,8 @@ local wake = {}
 for i = 1, #KEYS, 2 do
   if #redis.call('ZRANGEBYSCORE', KEYS[i], '-inf', int(now), 'LIMIT', 0, 1) > 0 then
     local sends, again = string.match(redis.call('GET', KEYS[i + 1]) or '', '^(%d+) (%d+)$')
-    if not sends or tonumber(again) <= now then
+    again = tonumber(again or 0)
+    if again <= now or again > now + ARGV[2] then -- the latter: the clock was set back
       mark(KEYS[i + 1], (sends or 0) + 1)
       wake[#wake + 1] = (i - 1) / 2
     end
