@@ -36,7 +36,7 @@ STORED_EVENTS: Final = {
     "tool_outputs.refused": "the provider refused them (`reason`); the run is read to see why",
     "tool_outputs.unknown": "nobody knows whether they arrived (`reason`); the run is read to see",
     "tool_outputs.found_submitted": "the steps show that they had arrived",
-    "tool_outputs.wanted_again": "the steps show that the provider does not have them; they are sent again",
+    "tool_outputs.wanted_again": "the run goes on asking and no step proves that they arrived; they are sent again",
     "tool_outputs.cancelled": "every call was answered as cancelled, so that the run can be cancelled",
     "run.quarantined": "three workers died with it alone in stage `stage`; it is left until its deadline",
     "run.released": "a person had it carried on",

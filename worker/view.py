@@ -67,6 +67,8 @@ class Progress:
     """Fingerprint of the calls of the present or last round."""
     submitted_ms: int = 0
     """When the outputs of that round were sent; 0: not yet."""
+    repeats: int = 0
+    """How often this round's outputs were sent again although the steps did not say that they are wanted."""
     refusals: int = 0
     """How often the present submit or cancel was refused."""
     cancel_since_ms: int = 0

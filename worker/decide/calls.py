@@ -51,6 +51,7 @@ def open_round(run: RunView, shown: Run, seen: RunSeen, changes: Changes, now: i
         changes.progress,
         signature=fingerprint(shown),
         submitted_ms=0,
+        repeats=0,
         refusals=0,
         looked_ms=now,
         left_ms=0,

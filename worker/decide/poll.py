@@ -28,20 +28,27 @@ def poll(run: RunView, seen: Seen, now: int, rules: Rules) -> Decision:
                 return observed(run, seen.reply, seen, now, rules)
             return unreadable(run, seen.reply, now, rules)
         case StepsSeen(reply):
-            return _steps_decide(run, reply, rules)
+            return _steps_decide(run, reply, now, rules)
         case _:
             return Rest(0)
 
 
-def _steps_decide(run: RunView, reply: Reply[tuple[RunStep, ...]], rules: Rules) -> Decision:
-    """Long after our submit the same action is required: the steps tell whether the outputs arrived."""
+def _steps_decide(run: RunView, reply: Reply[tuple[RunStep, ...]], now: int, rules: Rules) -> Decision:
+    """Long after our submit the same action is required: the steps tell whether the outputs arrived.
+
+    Where they tell nothing, the same bytes are sent again, a few times and ever later: a provider that has them
+    refuses them, and one that does not would wait for them until the run expires.
+    """
     if not isinstance(reply, Yes):
         return look_later(run, reply, rules)
-    if not awaits_outputs(reply.value):
-        return Rest(rules.poll.delay_ms(rules.stale_read_ms, run.key))
-    if has_new_calls(run, reply.value):  # a new round, though it looks like the last one
-        return Move(Stage.POLL, 0, Changes(replace(run.progress, signature=""), answer=reply.answer))
     progress = replace(run.progress, submitted_ms=0, intent=None)
+    if not awaits_outputs(reply.value):
+        patience_ms = rules.stale_read_ms << run.progress.repeats
+        if now - run.progress.submitted_ms < patience_ms or not may_repeat(run, reply.value, rules):
+            return Rest(rules.poll.delay_ms(rules.stale_read_ms, run.key))
+        progress = replace(progress, repeats=progress.repeats + 1)
+    elif has_new_calls(run, reply.value):  # a new round, though it looks like the last one
+        return Move(Stage.POLL, 0, Changes(replace(run.progress, signature=""), answer=reply.answer))
     event = Event("tool_outputs.wanted_again", {"round": run.round})
     return Move(Stage.SUBMIT, 0, Changes(progress, answer=reply.answer, events=(event,)))
 
@@ -54,6 +61,25 @@ def awaits_outputs(steps: tuple[RunStep, ...]) -> bool:
         if step.status == "in_progress"
         for call in step.tool_calls
         if isinstance(call, FunctionToolCall)
+    )
+
+
+def may_repeat(run: RunView, steps: tuple[RunStep, ...], rules: Rules) -> bool:
+    """Tell whether to send outputs again of which the steps do not prove that they arrived.
+
+    Some servers show no null where an output is still wanted, or no function step at all.
+    """
+    listed = [
+        call.function
+        for step in steps
+        for call in step.tool_calls
+        if isinstance(call, FunctionToolCall) and call.function is not None
+    ]
+    shown = sum(bool(function.output) for function in listed)
+    return (
+        shown < run.total_calls
+        and len(listed) <= run.total_calls
+        and run.progress.repeats < rules.max_repeats
     )
 
 

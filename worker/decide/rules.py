@@ -46,6 +46,8 @@ class Rules:
     """How long to try to read steps and messages; then the record says what is missing."""
     usage_look_ms: int = 1_500
     """How soon to look again for a usage that is null; twice."""
+    max_repeats: int = 3
+    """How often outputs are sent again where the steps prove neither that they arrived nor that they did not."""
     max_refusals: int = 3
     """How often a submit may be refused for its content before the run is given up."""
     max_rounds: int = 50

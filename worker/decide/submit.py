@@ -11,7 +11,7 @@ from worker.decide.calls import fingerprint
 from worker.decide.decision import Ask, Changes, Decision, Event, Move, Post, Question, Rest
 from worker.decide.ending import due_ending, to_cancel
 from worker.decide.observe import observed
-from worker.decide.poll import awaits_outputs, has_new_calls
+from worker.decide.poll import awaits_outputs, has_new_calls, may_repeat
 from worker.decide.rules import Rules
 from worker.decide.seen import Look, OutputsAnswered, RunSeen, Seen, StepsSeen
 from worker.decide.trouble import look_later, unreadable
@@ -129,8 +129,11 @@ def _steps_decide(run: RunView, reply: Reply[tuple[RunStep, ...]], now: int, rul
     if not isinstance(reply, Yes):
         return look_later(run, reply, rules, keep_intent=True)
     arrived = has_new_calls(run, reply.value)
-    if not arrived and (awaits_outputs(reply.value) or not reply.value):
+    if not arrived and awaits_outputs(reply.value):
         return _post(replace(run, progress=replace(run.progress, intent=None)))
+    if not arrived and may_repeat(run, reply.value, rules):
+        repeats = run.progress.repeats + 1
+        return _post(replace(run, progress=replace(run.progress, intent=None, repeats=repeats)))
     signature = "" if arrived else run.progress.signature
     progress = replace(run.progress, intent=None, submitted_ms=now, refusals=0, signature=signature)
     event = Event("tool_outputs.found_submitted", {"round": run.round})

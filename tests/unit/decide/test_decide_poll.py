@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.unit.decide.views import (
@@ -24,7 +26,7 @@ from tests.unit.decide.views import (
 from threadrun.models import Run
 from threadrun.status import Outcome, Stage
 from worker.backoff import Gentle
-from worker.decide.decision import Ask, Question, Rest, ThreadMove
+from worker.decide.decision import Ask, Move, Question, Rest, ThreadMove
 from worker.decide.rules import Rules
 from worker.decide.seen import RunSeen, StepsSeen
 from worker.providers.base import Refusal
@@ -218,6 +220,30 @@ def test_a_step_without_output_sends_the_outputs_again():
 
 def test_steps_that_have_the_outputs_mean_waiting_on():
     assert isinstance(stepped(step("3")), Rest)
+
+
+@pytest.mark.parametrize("steps", [(), (step(""),), (step("", status="completed"),)])
+def test_where_the_steps_never_show_that_an_output_is_wanted_the_same_outputs_are_sent_again(steps):
+    move = moved(stepped(*steps))
+
+    assert (move.stage, move.changes.progress.repeats) == (Stage.SUBMIT, 1)
+
+
+def test_they_are_sent_again_ever_later_and_a_few_times_only():
+    waited = []
+    for repeats in range(4):
+        for seconds in (10, 20, 40, 80, 160):
+            progress = replace(after_submit(seconds * 1000), repeats=repeats)
+            run = a_run(Stage.POLL, progress, round=1, total_calls=1)
+            if isinstance(decide(run, StepsSeen(yes(()))), Move):
+                waited.append(seconds)
+                break
+
+    assert waited == [10, 20, 40]
+
+
+def test_calls_that_may_be_new_are_never_answered_with_old_outputs():
+    assert isinstance(stepped(step("3", status="completed"), step("")), Rest)
 
 
 def test_steps_that_cannot_be_read_are_read_again():
