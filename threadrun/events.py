@@ -56,7 +56,7 @@ LOGGED_EVENTS: Final = {
     "worker.left_unsaid": "it ended, but could not leave the list of workers",
     "run.handed_back": "a draining worker gave a run back; another looks at it at once",
     "run.left_to_lease": "Redis failed in mid-advance; the run is looked at again when its lease lapses",
-    "run.advance_failed": "a defect of threadrun itself, with traceback; the run is looked at again",
+    "run.advance_failed": "a defect of threadrun, with traceback; looked at again, and lost soon after the deadline",
     "run.undecided": "a defect of threadrun itself: its decisions went in a circle",
     "run.fact_too_late": "something was learnt of a run whose record was final already",
     "run.twin_found": "the provider has a second run of this key (`twin_run_id`), made by a create that came late",

@@ -33,6 +33,7 @@ from worker.decide.decision import (
     Rest,
     Tell,
 )
+from worker.decide.give_up import given_up
 from worker.decide.seen import Look, Seen
 from worker.desk import Desk
 from worker.final import Closing, final
@@ -82,6 +83,8 @@ class Advance:
             await self._carry()
 
     async def _carry(self) -> None:
+        if hopeless := given_up(self._run, self._clock.now_ms(), self._desk.rules):
+            return await self._conclude(hopeless)
         await self._load()
         seen: Seen = Look()
         for _ in range(MAX_TURNS):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -96,6 +97,8 @@ class Engine:
             )
         except Exception:  # a defect of ours must not take the other runs of this process with it
             log.exception("run.advance_failed", run_key=run.key, stage=run.stage.value)
+            with suppress(RedisError, OSError):
+                await self._desk.store.failed(run)
         finally:
             if run.suspect:
                 self._desk.suspects.give_back()

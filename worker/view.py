@@ -172,6 +172,8 @@ class RunView:
     """The function tools this run may call, joined by commas; `*`: any that is served."""
     tells: bool = False
     """The caller named a task to send when the record is final."""
+    failures: int = 0
+    """How often an advance was broken off by a defect of ours after the run's deadline."""
     own_thread: bool = False
     """The thread is made for this run alone; the caller named none."""
     metadata_echoed: bool = True
@@ -197,7 +199,7 @@ class RunView:
 RECORD_FIELDS = (
     "profile", "stage", "version", "news", "created_ms", "deadline_ms", "assistant_id", "thread_id", "run_id",
     "status", "cancel_ms", "round", "open", "total_calls", "tool_names", "tells", "own_thread", "progress",
-    "strikes", "quarantined_ms",
+    "strikes", "quarantined_ms", "failures",
 )  # fmt: skip
 """The record fields that a claim reads, in the order of `run_view`."""
 
@@ -225,6 +227,7 @@ def run_view(run_key: str, claim: int, row: Sequence[str | None]) -> RunView:
         tool_names=raw["tool_names"] or "*",
         tells=raw["tells"] == "1",
         own_thread=raw["own_thread"] == "1",
+        failures=int(raw["failures"] or 0),
         progress=Progress.load(raw["progress"]),
         suspect=raw["strikes"] != "" and raw["quarantined_ms"] == "",
         quarantined=raw["quarantined_ms"] != "",

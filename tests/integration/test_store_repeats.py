@@ -72,6 +72,7 @@ async def eventful_life(backend: Backend) -> dict[str, object]:
     client.enqueue("asst", thread_id="t", idempotency_key="c")
     run = await claim_one(store, Stage.CREATE)
     await store.renew(run, 20_000)
+    await store.failed(run)
     await store.rest(run, 0, polls=1, requests=2)
     await move(store, await claim_one(store, Stage.CREATE), Stage.POLL, polls=1, requests=1)
     await opened(store, backend.now_ms(), 2)

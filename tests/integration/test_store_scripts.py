@@ -70,6 +70,7 @@ async def test_a_runs_life_uses_every_script_file_and_no_other(backend, client, 
     client.enqueue("asst", thread_id="t")
     await doubted(store)
     await watch_on(store, backend)
+    await store.failed(run)
     trim(backend)
     await permitted(store)
     await noted(store, Verdict.FAILED)

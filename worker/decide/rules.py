@@ -46,6 +46,8 @@ class Rules:
     """How long to try to read steps and messages; then the record says what is missing."""
     usage_look_ms: int = 1_500
     """How soon to look again for a usage that is null; twice."""
+    max_failures: int = 3
+    """How often a defect of ours may break off an advance after the run's deadline; then it is lost."""
     max_repeats: int = 3
     """How often outputs are sent again where the steps prove neither that they arrived nor that they did not."""
     max_refusals: int = 3

@@ -165,6 +165,10 @@ class RunStore:
         ok, seq = (int(item) for item in await self._scripts.call("finish", keys, args))
         return Written(bool(ok), run.version + 1, seq)
 
+    async def failed(self, run: RunView) -> int:
+        """Count an advance that a defect of ours broke off, if the run's deadline has passed; gives how many."""
+        return int(await self._scripts.call("failed", [self.keys.run(run.key)], [run.claim]))
+
     async def told(self, run: RunView) -> bool:
         """Note that the caller's task was sent."""
         keys = [self.keys.run(run.key), self.keys.agenda(Stage.FINALIZE, run.profile)]
