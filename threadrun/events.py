@@ -40,7 +40,7 @@ STORED_EVENTS: Final = {
     "tool_outputs.cancelled": "every call was answered as cancelled, so that the run can be cancelled",
     "run.quarantined": "three workers died with it alone in stage `stage`; it is left until its deadline",
     "run.released": "a person had it carried on",
-    "run.cancel_requested": "somebody wished it cancelled",
+    "run.cancel_requested": "somebody wished it cancelled (`by`: the run that interrupts it)",
     "run.cancelling": "it is being brought to an end (`reason`: cancel_requested, deadline_passed, …)",
     "run.cancel_sent": "a cancel is about to be sent",
     "run.ended": "it has ended (`outcome`); its thread is free",

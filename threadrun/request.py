@@ -135,8 +135,8 @@ class RunRequest(BaseModel):
     """Ours: which configured provider carries the run."""
     deadline_seconds: float = Field(default=600.0, gt=0, le=7 * 86_400, strict=True)
     """Ours: after so many seconds from enqueue the run is cancelled with outcome `timed_out`."""
-    thread_strategy: Literal["enqueue", "reject"] = "enqueue"
-    """Ours: what to do when the thread has an active run: wait for it, or refuse."""
+    thread_strategy: Literal["enqueue", "reject", "interrupt"] = "enqueue"
+    """Ours: what to do when the thread has an active run: wait for it, refuse, or have it cancelled and be the next."""
     on_done: OnDone | None = None
     """Ours: the caller's task to send when the record is final."""
 

@@ -134,6 +134,45 @@ async def test_a_run_that_will_not_wait_is_accepted_on_a_free_thread_and_again_b
     assert not client.enqueue("asst", **options).created
 
 
+async def test_an_interrupting_run_has_the_holder_cancelled_and_goes_before_those_that_wait(
+    backend, client, store
+):
+    holder = client.enqueue("asst", thread_id="thread_1").key
+    waiting = client.enqueue("asst", thread_id="thread_1").key
+    options = {"thread_id": "thread_1", "thread_strategy": "interrupt", "idempotency_key": "order-7"}
+    assert client.enqueue("asst", **options).created
+    before = backend.dump()
+    assert not client.enqueue("asst", **options).created
+
+    assert backend.dump() == before
+    assert client.get(holder).cancel_requested_at is not None
+    assert dict(list(client.events(holder))[-1].data) == {"by": "order-7"}
+    assert client.get(waiting).cancel_requested_at is None
+    assert (await claim_one(store, Stage.CREATE)).cancel_ms == backend.now_ms()
+    queue = backend.keys.thread("default", "thread_1") + ":waiting"
+    assert backend.sync.lrange(queue, 0, -1) == ["order-7", waiting]
+
+
+async def test_an_interrupting_run_on_a_free_thread_starts_at_once(client):
+    assert client.enqueue("asst", thread_id="thread_1", thread_strategy="interrupt").created
+    assert client.list(limit=1)[0].stage is Stage.CREATE
+
+
+async def test_a_holder_already_wished_cancelled_is_wished_so_once(client):
+    holder = client.enqueue("asst", thread_id="thread_1").key
+    for _ in range(2):
+        client.enqueue("asst", thread_id="thread_1", thread_strategy="interrupt")
+
+    assert [event.type for event in client.events(holder)].count("run.cancel_requested") == 1
+
+
+async def test_a_thread_whose_holder_s_record_was_deleted_by_hand_is_free(backend, client):
+    gone = client.enqueue("asst", thread_id="thread_1").key
+    backend.sync.delete(backend.keys.run(gone))
+
+    assert client.get(client.enqueue("asst", thread_id="thread_1").key).stage is Stage.CREATE
+
+
 async def test_the_same_thread_id_at_another_profile_is_another_thread(client):
     client.enqueue("asst", thread_id="thread_1")
     other = client.enqueue("asst", thread_id="thread_1", profile="azure").key

@@ -221,7 +221,7 @@ def test_everything_that_is_wrong_with_metadata_is_told_at_once():
         ({"model": ""}, "model", "must not be empty"),
         ({"colour": "red"}, "colour", "is not known here"),
         ({"on_done": {}}, "on_done.task", "is required"),
-        ({"thread_strategy": "x"}, "thread_strategy", "must be 'enqueue' or 'reject'"),
+        ({"thread_strategy": "x"}, "thread_strategy", "must be 'enqueue', 'reject' or 'interrupt'"),
         ({"deadline_seconds": 0}, "deadline_seconds", "must be more than 0"),
         ({"max_prompt_tokens": 1.5}, "max_prompt_tokens", "must be a whole number"),
     ],

@@ -95,6 +95,9 @@ _OnDone = Annotated[
 _Reject = Annotated[
     bool, typer.Option("--reject", help="Refuse the run if its thread is busy, rather than wait.")
 ]
+_Interrupt = Annotated[
+    bool, typer.Option("--interrupt", help="Cancel the run that holds the thread, and be the next on it.")
+]
 _Json = Annotated[
     str | None,
     typer.Option(
@@ -127,6 +130,7 @@ def enqueue(
     model: _Model = None,
     on_done: _OnDone = None,
     reject: _Reject = False,
+    interrupt: _Interrupt = False,
     json_file: _Json = None,
     wait: _Wait = False,
     timeout: Timeout = None,
@@ -148,7 +152,7 @@ def enqueue(
         "additional_instructions": additional_instructions,
         "model": model,
         "on_done": on_done,
-        "thread_strategy": "reject" if reject else None,
+        "thread_strategy": _strategy(reject=reject, interrupt=interrupt),
     }
     handle = _hand_in(at, _request(json_file, given, metadata or ()))
     if wait:
@@ -159,6 +163,12 @@ def enqueue(
     _note_repeat(at, handle)
     at.screen.text(handle.key)
     return ExitCode.OK
+
+
+def _strategy(*, reject: bool, interrupt: bool) -> str | None:
+    if reject and interrupt:
+        raise InvalidRequest([Problem("thread_strategy", "choose one of --reject and --interrupt")])
+    return "reject" if reject else "interrupt" if interrupt else None
 
 
 def _request(json_file: str | None, given: Mapping[str, Any], pairs: Sequence[str]) -> dict[str, Any]:

@@ -51,7 +51,8 @@ class RunOptions(TypedDict, total=False):
     deadline_seconds: float | None
     profile: str | None
     thread_strategy: str | None
-    """`enqueue` (default): wait for the thread's active run. `reject`: raise ThreadBusy."""
+    """`enqueue` (default): wait for the thread's active run. `interrupt`: wish it cancelled, and be the next.
+    `reject`: raise ThreadBusy."""
     on_done: str | Mapping[str, str] | OnDone | None
     """The Celery task to send when the record is final: a name, or `{"task": …, "queue": …}`."""
 
@@ -149,7 +150,8 @@ def enqueue_script(keys: Keys, prepared: Prepared) -> tuple[list[str], list[Any]
     args = [
         keys.prefix, run_key, request.profile, prepared.fingerprint, int(thread is not None),
         request.thread_strategy, round(request.deadline_seconds * 1000), json.dumps(event, separators=(",", ":")),
-        WAITING_LOOK_MS, INDEX_LIFE_SECONDS, prepared.op, *fields,
+        WAITING_LOOK_MS, INDEX_LIFE_SECONDS, prepared.op,
+        json.dumps({"type": "run.cancel_requested", "by": run_key}, separators=(",", ":")), *fields,
     ]  # fmt: skip
     return key_names, args
 

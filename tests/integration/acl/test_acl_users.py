@@ -155,6 +155,8 @@ async def test_the_web_app_may_use_the_asyncio_client_too(guarded: Guarded) -> N
     run = await client.enqueue("asst", messages="hello")
 
     assert await run.cancel()
+    await client.enqueue("asst", thread_id="thread_i")
+    await client.enqueue("asst", thread_id="thread_i", thread_strategy="interrupt")
     assert [event.type async for event in run.events()] == ["run.enqueued", "run.cancel_requested"]
     assert guarded.denied() == []
     await client.close()

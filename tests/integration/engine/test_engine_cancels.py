@@ -158,3 +158,16 @@ async def test_a_cancel_that_never_takes_effect_is_recorded_as_unconfirmed(new_h
     assert (record.outcome, record.unconfirmed) == (Outcome.CANCELLED, True)
     seconds = (record.finished_at - record.cancel_requested_at).total_seconds()
     assert 120 <= seconds <= 125
+
+
+async def test_an_interrupting_run_starts_when_the_one_before_it_has_ended_at_the_provider(new_house):
+    house = new_house()
+    first = house.enqueue(thread_id="thread_x")
+    await house.carry(until=Stage.POLL)
+    second = house.enqueue(thread_id="thread_x", thread_strategy="interrupt")
+    assert len(house.provider.runs) == 1
+    await house.carry()
+
+    assert house.record(first).outcome is Outcome.CANCELLED
+    assert house.record(second).outcome is Outcome.COMPLETED
+    assert (len(house.provider.runs), house.provider.cancels) == (2, 1)
