@@ -34,7 +34,7 @@ class Plan:
 
 PLANS: dict[Size, Plan] = {
     "full": Plan(2_000, 200, 440.0, 90.0, 45.0, {}),
-    "small": Plan(60, 8, 14.0, 30.0, 15.0, QUICK),
+    "small": Plan(60, 8, 14.0, 60.0, 45.0, QUICK),
 }
 
 
