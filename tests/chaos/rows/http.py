@@ -17,8 +17,8 @@ from tests.chaos.stopwatch import VARIABLE
 from threadrun.audit import Rule
 from threadrun.testing import Fault, FaultPlan
 
-DEADLINE_SECONDS = 5.0
-"""What a request may take; the default would only make silences longer."""
+DEADLINE_SECONDS = 10.0
+"""What a request may take; the default, 15 s, would only make silences longer."""
 
 SCRIPT = 'think {think:.2f}\ncall look_up {{"seconds": 0.05}}\nthink {think:.2f}\nsay $1'
 MISLEADING = Cell("create_run", Fault.WRONG_ID)
