@@ -34,6 +34,9 @@ _DEBUG_ONLY = ("celery.worker.strategy", "celery.app.trace")
 """Loggers of Celery's "received" and "succeeded": two lines a wake-up, wanted only when debugging."""
 
 
+_QUOTES_MESSAGES = "celery.pool"
+"""A logger whose only debug lines write out a message's arguments, which hold content for runs.enqueue."""
+
 _MESSAGE_BODIES = "celery.worker.consumer.consumer"
 """The logger on which Celery writes out whole messages that it cannot use."""
 
@@ -90,6 +93,7 @@ def _unbind_task(**_: Any) -> None:
 
 def _set_levels(level: str) -> None:
     logging.getLogger(_MESSAGE_BODIES).addFilter(_without_bodies)
+    logging.getLogger(_QUOTES_MESSAGES).setLevel(max(logging.INFO, logging.getLevelNamesMapping()[level]))
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
     for name in _DEBUG_ONLY:

@@ -67,7 +67,7 @@ LOGGED_EVENTS: Final = {
     "run.told": "the caller's on_done task was sent",
     "run.not_told": "it could not be sent; it will be sent again",
     "tool.settled_late": "a handler ended after its run had moved on; its output changes nothing",
-    "tool.failed": "a handler raised; `reference` is what the model was told, `traceback` what happened",
+    "tool.failed": "a handler raised; `reference` is what the model was told, `places` where; the record says all",
     "tool.not_claimed": "a message came for a call that is not to be run any more (`verdict`)",
     "tool.not_served_here": "this worker does not have the handler; another one may",
     "tool.refused_unknown": "a message named a call that is not in the ledger",

@@ -171,7 +171,7 @@ class HandlerRuntime:
                 run_key=at.run_key,
                 tool=tool.name,
                 reference=result.reference,
-                traceback=result.error,
+                places=result.places,
             )
         if result.kind in _RETRIED and held.claim.attempt <= tool.retries:
             return self._reopen(at, tool, held, result)

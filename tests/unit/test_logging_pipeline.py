@@ -206,3 +206,10 @@ def test_lines_of_a_task_name_it_and_those_after_it_do_not(lines):
     during, after = lines()
     assert (during["task"], during["task_id"]) == ("runs.poll", "t-1")
     assert "task" not in after
+
+
+def test_celerys_pool_never_writes_out_what_a_message_brought():
+    stream = StringIO()
+    configure_logging(LogSettings(level="DEBUG", format="json"), stream=stream)
+    logging.getLogger("celery.pool").debug("TaskPool: Apply %s (args:%s)", "runs.enqueue", "what a user said")
+    assert stream.getvalue() == ""

@@ -48,7 +48,7 @@ def run_document(record: RunRecord, waits: WaitsFor, *, content: bool) -> Docume
         "unconfirmed": record.unconfirmed,
         "incomplete_reason": run.incomplete_details.reason if run and run.incomplete_details else None,
         "last_error_code": run.last_error.code if run and run.last_error else None,
-        "last_answer": answer_document(record.last_answer),
+        "last_answer": answer_document(record.last_answer, content=content),
         "waits_for": None if record.final and not waits.tells else waits_document(waits),
         "timeline": [row_document(row, record.created_at) for row in timeline(record, waits.at)],
         "tool_calls": [call_document(call, content=content) for call in record.tool_calls],
@@ -80,18 +80,22 @@ def usage_document(record: RunRecord) -> Document | None:
     }
 
 
-def answer_document(answer: ProviderAnswer | None) -> Document | None:
+def answer_document(answer: ProviderAnswer | None, *, content: bool) -> Document | None:
     """Spell the HTTP side of the provider's last answer."""
     if answer is None:
         return None
-    return {"http_status": answer.http_status, "reason": answer.reason, "error": shown_error(answer)}
+    return {
+        "http_status": answer.http_status,
+        "reason": answer.reason,
+        "error": shown_error(answer, content=content),
+    }
 
 
-def shown_error(answer: ProviderAnswer) -> Mapping[str, str | None] | None:
-    """Give the provider's error; where it refuses a key its text is left out, for it can quote the key."""
-    if answer.error is not None and answer.http_status in {401, 403}:
-        return {**answer.error, "message": None}
-    return answer.error
+def shown_error(answer: ProviderAnswer, *, content: bool) -> Mapping[str, str | None] | None:
+    """Give the provider's error; its text can quote the request, and, where a key is refused, the key."""
+    if answer.error is None or (content and answer.http_status not in {401, 403}):
+        return answer.error
+    return {**answer.error, "message": None}
 
 
 def waits_document(waits: WaitsFor) -> Document:

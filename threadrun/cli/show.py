@@ -74,7 +74,7 @@ def _facts(record: RunRecord, waits: WaitsFor, *, content: bool) -> Iterator[tup
     life = brief(record.deadline_at - record.created_at)
     yield "enqueued", f"{record.created_at:%Y-%m-%d %H:%M:%S} UTC, deadline after {life} s"
     yield from _origin(record)
-    yield from _troubles(record)
+    yield from _troubles(record, content=content)
     yield "cost", _cost(record)
     if record.output_text and not content:
         yield "output", f"{len(record.output_text)} characters (--content shows them)"
@@ -96,15 +96,17 @@ def _cost(record: RunRecord) -> str:
     return ", ".join(parts)
 
 
-def _troubles(record: RunRecord) -> Iterator[tuple[str, str]]:
+def _troubles(record: RunRecord, *, content: bool) -> Iterator[tuple[str, str]]:
     run, answer = record.run, record.last_answer
     if run and run.last_error:
         yield "failed with", plain(run.last_error.code or "no code")
     if run and run.incomplete_details and run.incomplete_details.reason:
         yield "incomplete", plain(run.incomplete_details.reason)
     if answer and (answer.http_status is None or answer.http_status >= 400):
-        error = shown_error(answer) or {}
-        words = [word for name in ("code", "message") if (word := error.get(name))]
+        error = shown_error(answer, content=content) or {}
+        words = [word for name in ("code", "param", "message") if (word := error.get(name))]
+        if answer.error_message and not content:
+            words.append("--content shows its text")
         status = f"HTTP {answer.http_status}" if answer.http_status else "no answer"
         yield (
             "last answer",

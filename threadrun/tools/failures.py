@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import secrets
 import traceback
+from collections.abc import Iterator
+from dataclasses import replace
 
 from threadrun.errors import ToolArgumentsInvalid, ToolError
 from threadrun.tools.results import ToolResult, ToolResultKind, error_result
 from threadrun.tools.timeout import ToolTimeout
 
 _MAX_ERROR_CHARACTERS = 64 * 1024
+_MAX_FRAMES = 20
 
 
 def refused(invalid: ToolArgumentsInvalid) -> ToolResult:
@@ -63,13 +66,30 @@ def _sole_cause(error: BaseException) -> BaseException:
 
 def _masked(kind: ToolResultKind, message: str, error: BaseException) -> ToolResult:
     reference = secrets.token_hex(4)
-    return error_result(
+    told = error_result(
         kind, f"{message}; reference {reference}", error=_traceback(error), reference=reference
     )
+    return replace(told, places=_shortened("\n".join(_places(error, set()))))
 
 
 def _traceback(error: BaseException) -> str:
-    text = "".join(traceback.format_exception(error))
+    return _shortened("".join(traceback.format_exception(error)))
+
+
+def _places(error: BaseException, seen: set[int]) -> Iterator[str]:
+    """Tell kinds and lines, first causes first; what exceptions say can quote users and models."""
+    seen.add(id(error))
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    inner = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    for other in filter(None, (cause, *inner)):
+        if id(other) not in seen:
+            yield from _places(other, seen)
+    for frame in traceback.extract_tb(error.__traceback__, limit=-_MAX_FRAMES):
+        yield f'  File "{frame.filename}", line {frame.lineno}, in {frame.name}'
+    yield type(error).__qualname__
+
+
+def _shortened(text: str) -> str:
     if len(text) <= _MAX_ERROR_CHARACTERS:
         return text
     half = _MAX_ERROR_CHARACTERS // 2

@@ -53,12 +53,14 @@ class ToolResult:
     kind: ToolResultKind = ToolResultKind.OK
     """How the call ended."""
     error: str | None = None
-    """What went wrong, whole, for log and record: the traceback without local variables, where there is one.
-    The model never gets it."""
+    """What went wrong, whole, for the record: the traceback without local variables, where there is one. It can
+    quote users and models; neither the model nor a log gets it."""
     reference: str | None = None
     """What the model was told instead of the error; find the error by it."""
     cut_bytes: int = 0
     """How many bytes of the output were cut away."""
+    places: str | None = None
+    """Where it went wrong, for the log: the kinds of the exceptions and their lines, without what they said."""
 
     @property
     def is_error(self) -> bool:
