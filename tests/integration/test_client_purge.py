@@ -169,6 +169,31 @@ async def test_a_run_whose_caller_is_still_to_be_told_is_open(client, store, bac
     assert (await caller.purge("order-7")).clean
 
 
+async def test_a_finished_run_whose_thread_is_watched_for_twins_is_open(client, store, backend, caller):
+    await finished_in_thread(client, store, "a")
+    backend.sync.zadd(backend.keys.twins("default"), {"a": 1})
+    backend.sync.hset(backend.keys.twins_of("a"), "claim", 1)
+    before = backend.dump("run:", "twins")
+
+    with pytest.raises(RunsStillOpen):
+        await caller.purge("a")
+    assert backend.dump("run:", "twins") == before
+    backend.sync.delete(backend.keys.twins("default"))
+    assert (await caller.purge("a")).clean
+    assert not backend.sync.exists(backend.keys.twins_of("a"))
+
+
+async def test_a_call_in_hand_or_in_quarantine_is_a_mention_too(client, store, backend, caller):
+    await finished_in_thread(client, store, "a")
+    for name in (backend.keys.quarantine(), backend.keys.hands("tools@vm/1")):
+        backend.sync.zadd(name, {"a/1/0": 1, "ab/1/0": 1})
+
+    assert (await caller.purge("a")).clean
+
+    assert backend.sync.zrange(backend.keys.quarantine(), 0, -1) == ["ab/1/0"]
+    assert backend.sync.zrange(backend.keys.hands("tools@vm/1"), 0, -1) == ["ab/1/0"]
+
+
 async def test_all_runs_of_a_thread_go_with_the_thread_itself(client, store, backend, caller):
     for key in ("a", "b"):
         await finished_in_thread(client, store, key)

@@ -30,12 +30,17 @@ class Target:
     thread_id: str | None
     finished_ms: int | None
     in_agenda: bool
-    """A worker will look at it again; a finished run may still have its caller to be told."""
+    """A worker will look at it again: a finished run may have its caller to be told, or twins to be cancelled."""
 
     @property
     def open(self) -> bool:
         """Whether somebody still carries it."""
         return self.stage not in {None, Stage.DONE} or (self.stage is not None and self.in_agenda)
+
+
+def looked_at_in(keys: Keys, profile: str) -> list[str]:
+    """Name where a run stands as long as a worker will look at it: the agendas, and the watch for its twins."""
+    return [*(keys.agenda(stage, profile) for stage in OPEN_STAGES), keys.twins(profile)]
 
 
 def choose(

@@ -197,7 +197,7 @@ def _runs_in(doc: KeyDoc, text: str) -> Iterator[str]:
     elif doc.pattern in PLACES:
         yield text.partition("/")[0]
     else:
-        yield text
+        yield text.partition("/")[0]  # a call is spelt `run key/round/index`
 
 
 def doc_of(name: str) -> tuple[KeyDoc, dict[str, str]]:

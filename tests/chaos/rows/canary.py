@@ -224,7 +224,7 @@ def _tracebacks(stack: LocalStack, canaries: Canaries) -> Iterator[str]:
             tries.append((use, {name: value}))
             tries.append((cli, {name: value}))
     with ThreadPoolExecutor(4) as pool:
-        yield from pool.map(lambda it: said_by(it[0], {**stack.env, **it[1]}, stack.folder, 8), tries)
+        yield from pool.map(lambda it: said_by(it[0], {**stack.env, **it[1]}, stack.folder, 25), tries)
 
 
 def _flower_sees_all(stack: LocalStack, canaries: Canaries) -> bool | None:
