@@ -65,3 +65,20 @@ def idempotent_crash_once(context: ToolContext) -> str:
     if context.attempt == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     return f"survived under {context.idempotency_key}"
+
+
+@tool(idempotent=True)
+def always_crash(context: ToolContext) -> str:
+    """Kill the process that it runs in, each time."""
+    leave_effect(context, "always_crash")
+    os._exit(1)
+
+
+@tool(idempotent=True, on_unknown="park")
+def crash_worker(context: ToolContext) -> str:
+    """Kill the whole worker that it runs in, each time until a person has released it."""
+    leave_effect(context, "crash_worker")
+    if context.attempt <= 3:
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(10)
+    return "survived"

@@ -38,6 +38,14 @@ class Crew:
         self.stack.kill(kind, self._index[kind])
         self._index[kind] = self.stack.start(kind)
 
+    def alive(self, kind: str) -> bool:
+        """Tell whether the worker has not ended."""
+        return self.stack.running(kind, self._index[kind])
+
+    def start(self, kind: str) -> None:
+        """Start another in place of one that has died."""
+        self._index[kind] = self.stack.start(kind)
+
     def replace(self, kind: str) -> int:
         """Start another worker, then stop the old one as a deploy does; gives its exit code."""
         old, self._index[kind] = self._index[kind], self.stack.start(kind)
@@ -123,6 +131,42 @@ def test_a_handler_that_kills_its_own_process_is_settled_by_the_parent(
     (call,) = record.tool_calls
     assert (call.kind, call.attempts, record.outcome) == (kind, attempts, "completed")
     assert effects(record.key) == {tool: attempts}
+
+
+def test_a_handler_that_kills_its_process_three_times_is_run_no_more_and_slows_nobody(
+    quick: Crew, effects: Effects
+) -> None:
+    killer = quick.client.enqueue(
+        "asst_demo", messages="call always_crash {}\nsay $1", tools=["always_crash"]
+    )
+    text = 'call add {"a": 1, "b": 2}\nsay It is $1.'
+    others = [quick.client.enqueue("asst_demo", messages=text, tools=["add"]) for _ in range(5)]
+
+    records = [run.wait(30) for run in others]
+    record = killer.wait(30)
+
+    (call,) = record.tool_calls
+    assert {one.outcome for one in records} == {"completed"}
+    assert (call.kind, call.quarantined, call.deaths) == ("unknown_outcome", True, 3)
+    assert (record.outcome, effects(record.key)) == ("completed", {"always_crash": 3})
+    assert "tool.quarantined" in [event.type for event in record.transitions]
+
+
+def test_a_call_that_kills_whole_workers_is_parked_until_a_person_releases_it(
+    quick: Crew, effects: Effects
+) -> None:
+    run = quick.client.enqueue("asst_demo", messages="call crash_worker {}\nsay $1", tools=["crash_worker"])
+    for deaths in (1, 2, 3):
+        until(run, lambda record: not quick.alive("tools"))
+        quick.start("tools")
+        until(run, lambda record: record.tool_calls[0].deaths == deaths)  # noqa: B023 called before the next turn
+
+    (waiting,) = quick.client.quarantined()
+    assert (waiting.place, waiting.state) == (f"{run.key}/1/0", "quarantined")
+    quick.client.release(waiting.place)
+    record = run.wait(30)
+    assert (record.outcome, record.output_text) == ("completed", "survived")
+    assert effects(record.key) == {"crash_worker": 4}
 
 
 def test_a_stopping_tools_worker_lets_its_handler_finish(quick: Crew, effects: Effects) -> None:
