@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tests.integration.carrying import claim_call
@@ -10,6 +12,7 @@ from tests.integration.engine.scripted_provider import ScriptedProvider
 from tests.integration.engine.test_engine_dead_workers import claimed_by_one_who_dies, see_redis, state
 from threadrun.status import CallState, Outcome, Stage
 from worker.store.ledger import CallAddress
+from worker.suspects import SuspectSlot
 
 
 async def dies_with(house, *calls: CallAddress) -> None:
@@ -140,6 +143,7 @@ async def live(house, name: str, seconds: int) -> bool:
             try:
                 await house.serve(stage, engine)
             except Died:
+                await asyncio.gather(*engine._under_way, return_exceptions=True)  # all that it had in hand
                 return True
     return False
 
@@ -199,24 +203,46 @@ async def test_a_released_run_is_carried_on_where_it_was(poisoned):
     assert house.record(key).outcome is Outcome.COMPLETED
 
 
-async def test_the_suspects_of_one_dead_worker_are_carried_one_after_the_other_and_all_complete(new_house):
+async def die(operation: str, when: str) -> None:
+    raise Died
+
+
+async def test_the_suspects_of_a_dead_worker_all_complete(new_house):
     house = new_house(ScriptedProvider())
     keys = [house.enqueue() for _ in range(6)]
-
-    async def die(operation: str, when: str) -> None:
-        raise Died
-
     house.provider.hook, calm = die, house.provider.hook
     assert await live(house, "runs@first", 5)
     house.provider.hook = calm
-    at_once: list[int] = []
 
-    async def count(operation: str, when: str) -> None:
-        in_hand = [house.stored(key) for key in keys]
-        suspects = [row for row in in_hand if row.get("strikes") and row["holder"] == "runs@next"]
-        at_once.append(sum(int(row["lease_ms"]) > house.backend.now_ms() for row in suspects))
-
-    house.provider.hook = count
     assert not await live(house, "runs@next", 60)
     assert {house.record(key).outcome for key in keys} == {Outcome.COMPLETED}
-    assert max(at_once) == 1
+
+
+async def test_a_process_has_one_suspect_in_hand_and_any_number_of_others(new_house):
+    house = new_house(ScriptedProvider())
+    suspects = {house.enqueue() for _ in range(3)}
+    house.provider.hook = die
+    assert await live(house, "runs@first", 5)
+    for _ in range(25):
+        house.turn(1)
+        house.observer.saw_redis("redis-1")
+    answered = asyncio.Event()
+
+    async def hang(operation: str, when: str) -> None:
+        await answered.wait()
+
+    house.provider.hook = hang
+    slot = SuspectSlot()
+    engines = [house.engine(worker_id="runs@next", suspects=slot) for _ in range(2)]
+    assert await engines[0].serve(Stage.CREATE) == 1
+    others = {house.enqueue() for _ in range(2)}
+    house.turn(0.1)
+    assert [await engine.serve(Stage.CREATE) for engine in engines] == [2, 0]
+    in_hand = {key for key in suspects | others if house.stored(key).get("holder") == "runs@next"}
+    assert (len(in_hand & suspects), in_hand & others) == (1, others)
+
+    answered.set()
+    await engines[0].finish()
+    house.turn(0.1)
+    assert await engines[1].serve(Stage.CREATE) == 1
+    await engines[1].finish()
