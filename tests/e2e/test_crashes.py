@@ -59,7 +59,7 @@ def quick(effects_file: Path) -> Iterator[Crew]:
         yield Crew(stack)
 
 
-def until(run: RunHandle, reached: Callable[[RunRecord], bool], timeout: float = 30.0) -> RunRecord:
+def until(run: RunHandle, reached: Callable[[RunRecord], bool], timeout: float = 60.0) -> RunRecord:
     give_up_at = time.monotonic() + timeout
     while not reached(record := run.get()):
         assert time.monotonic() < give_up_at, f"still {record.stage} after {timeout:g} s"

@@ -47,7 +47,7 @@ def start_demo(folder: Path) -> tuple[subprocess.Popen[str], str]:
 
 
 def wait_until(condition: Callable[[], bool]) -> bool:
-    give_up_at = time.monotonic() + 20
+    give_up_at = time.monotonic() + 60
     while not condition() and time.monotonic() < give_up_at:
         time.sleep(0.05)
     return condition()

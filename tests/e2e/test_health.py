@@ -67,7 +67,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory, effects_file: Path) -> Itera
         yield Crew(stack)
 
 
-def until(reached: Callable[[], bool], timeout: float = 20.0) -> None:
+def until(reached: Callable[[], bool], timeout: float = 60.0) -> None:
     give_up_at = time.monotonic() + timeout
     while not reached():
         assert time.monotonic() < give_up_at, f"not within {timeout:g} s"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,17 +13,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.ports import free_port
 from threadrun.testing import LocalStack
 from threadrun.testing.guarded import GuardedProcess
 
 ROOT = Path(__file__).parents[2]
 LOGIN = ("operator", "a-long-password")
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 HANDLERS = """

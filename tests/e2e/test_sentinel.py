@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from tests.e2e.conftest import HERE, ROOT
 from tests.e2e.test_crashes import QUICK
-from tests.e2e.test_procfile import free_port
+from tests.ports import free_port
 from threadrun import RunClient, RunHandle, RunRecord
 from threadrun.errors import StoreUnavailable
 from threadrun.testing import LocalStack
@@ -36,7 +36,7 @@ class Replicated:
         # Two words: Redis 6.2 does not take them as one.
         replica_of = ("--replicaof", "127.0.0.1", str(self.master_port))
         replica = self._start("replica", "--port", str(self.replica_port), *kept, *replica_of)
-        replica.wait_until(self._in_sync, 20)
+        replica.wait_until(self._in_sync, 60)
         configuration = folder / "sentinel.conf"
         configuration.write_text(
             f"port {self.sentinel_port}\nbind 127.0.0.1\n"
@@ -44,7 +44,7 @@ class Replicated:
             f"sentinel down-after-milliseconds {MASTER} 1000\nsentinel failover-timeout {MASTER} 6000\n"
         )
         sentinel = self._start("sentinel", str(configuration), "--sentinel")
-        sentinel.wait_until(self._watched, 20)
+        sentinel.wait_until(self._watched, 60)
 
     def _start(self, name: str, *options: str) -> GuardedProcess:
         folder = self._folder / name
@@ -106,7 +106,7 @@ def test_a_failover_in_the_middle_of_runs_loses_none(replicated: Replicated, eff
         runs = [
             stack.client.enqueue("asst_demo", messages=text.format(at), tools=["add"]) for at in range(RUNS)
         ]
-        give_up_at = time.monotonic() + 20
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
         while not all(run.get().stage == "poll" for run in runs):
             assert time.monotonic() < give_up_at
             time.sleep(0.02)

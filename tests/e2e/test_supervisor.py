@@ -18,7 +18,7 @@ import pytest
 
 from tests.e2e.conftest import HERE, ROOT, Effects
 from tests.e2e.test_crashes import QUICK, until
-from tests.e2e.test_procfile import free_port
+from tests.ports import free_port
 from threadrun.testing import LocalStack
 from threadrun.testing.guarded import GuardedProcess
 

@@ -14,7 +14,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from threadrun.testing.redis_choice import MEMORY, choose_redis
 
-READY_WITHIN_SECONDS = 10
+READY_WITHIN_SECONDS = 30
 
 
 def real_redis_server() -> str:

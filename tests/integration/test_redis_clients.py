@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from config.settings import load_settings
 from tests.integration.redis_server import real_redis_server, redis_server, wait_until_it_answers
+from tests.ports import free_port
 from threadrun.redis_clients import RETRIES, connect, connect_async
 from worker.redis_clients import async_redis_client, redis_client
 
@@ -23,12 +23,6 @@ from worker.redis_clients import async_redis_client, redis_client
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with redis_server(tmp_path_factory.mktemp("redis")) as found:
         yield found
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @pytest.mark.parametrize("form", ["unix", "redis+socket"])

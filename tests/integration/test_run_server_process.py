@@ -19,7 +19,7 @@ from threadrun.testing import ManualClock, RunServer, ServerOptions
 KEY = "sk-very-secret"
 HEADERS = {"Authorization": f"Bearer {KEY}", "OpenAI-Beta": "assistants=v2"}
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 
 
 @contextmanager

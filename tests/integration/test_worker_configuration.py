@@ -6,7 +6,6 @@ import base64
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from celery import Celery
 from config.celery_settings import celery_config
 from config.settings import load_settings
 from tests.integration.redis_server import redis_server
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 CONTENT = "what-the-user-said"
@@ -77,13 +77,7 @@ def environment(url: str, **variables: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("THREADRUN_")} | mine
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def until(condition, seconds: float = 20):
+def until(condition, seconds: float = 60):
     """Ask again until the answer is true, and give it."""
     deadline = time.monotonic() + seconds
     while not (answer := condition()):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from celery import Celery
 
 from config.celery_settings import celery_url
 from tests.integration.acl.guarded import ROOT, Guarded, programs
+from tests.ports import free_port
 from threadrun import RunClient
 from threadrun.cli import run as threadrun
 from threadrun.redis_urls import RedisAddress
@@ -38,12 +38,6 @@ def crash() -> str:
 LOGIN = ("operator", "a-long-password")
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 def seen_in_flower(stack: LocalStack, task: str) -> bool:
     url = f"http://127.0.0.1:{stack.env['THREADRUN_FLOWER__PORT']}/api/tasks"
     try:
@@ -67,7 +61,7 @@ def stack(guarded: Guarded, tmp_path: Path) -> Iterator[LocalStack]:
         flower = GuardedProcess(
             procfile_command(ROOT, "flower", ""), log=tmp_path / "flower.log", env=stack.env, cwd=ROOT
         )
-        flower.wait_until(lambda: seen_in_flower(stack, "") or None, 30)
+        flower.wait_until(lambda: seen_in_flower(stack, "") or None, 60)
         yield stack
         flower.close()
 
@@ -107,7 +101,7 @@ def test_real_workers_carry_the_web_apps_runs(stack: LocalStack, guarded: Guarde
 
 
 def until(reached: Callable[[], bool]) -> None:
-    give_up_at = time.monotonic() + 20
+    give_up_at = time.monotonic() + 60
     while not reached():
         assert time.monotonic() < give_up_at
         time.sleep(0.05)

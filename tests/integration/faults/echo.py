@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from threadrun.testing import FaultProxy
 from threadrun.testing.proxy_faults import ProxyCounts
 
-PATIENCE_SECONDS = 5
+PATIENCE_SECONDS = 20
 
 
 class Echo:
