@@ -9,6 +9,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
+from threadrun.mcp_approvals import NEVER, McpApprovals
+
 PROFILE_NAME = re.compile(r"[a-z0-9_-]{1,64}")
 """Which profile names are accepted; a request's `profile` follows the same rule."""
 
@@ -129,6 +131,8 @@ class Profile(BaseModel):
     """The longest reply, after decompression, that is read."""
     expiry_margin_seconds: Seconds = 15.0
     """How long before a run expires at the provider its unfinished tool calls get an error output."""
+    mcp_approvals: McpApprovals = Field(default_factory=lambda: {"*": NEVER})
+    """Who approves MCP tools: `always`, `never`, a tool that approves, or JSON of labels and `label/tool` to these."""
     poll: PollSettings = Field(default_factory=PollSettings)
     """How often a run is looked at."""
 

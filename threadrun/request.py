@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from threadrun.errors import InvalidRequest, Problem
+from threadrun.mcp_approvals import McpApprovals
 from threadrun.models import ResponseFormatInput, ToolChoiceInput, TruncationStrategyInput
 from threadrun.plain_json import plain_json
 from threadrun.plain_words import problems_of
@@ -131,6 +132,9 @@ class RunRequest(BaseModel):
     include: tuple[str, ...] = ()
     """What to add to run steps, such as file search results (query `include[]`)."""
 
+    mcp_approvals: McpApprovals | None = None
+    """Ours: who approves MCP tools, before the profile's own policy: `always`, `never`, the name of a tool that
+    approves, or a mapping of server labels and `label/tool` to these (`threadrun.mcp_approvals`)."""
     profile: str = Field(default="default", pattern=r"^[a-z0-9_-]{1,64}$")
     """Ours: which configured provider carries the run."""
     deadline_seconds: float = Field(default=600.0, gt=0, le=7 * 86_400, strict=True)
@@ -180,6 +184,7 @@ class RunRequest(BaseModel):
             "thread_strategy",
             "on_done",
             "include",
+            "mcp_approvals",
         }
         body = self.model_dump(mode="json", exclude=ours, exclude_none=True)
         if self.thread_id is not None and self.messages:

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from tests.unit.raw_server import answering, raw_server
 from threadrun.request import MessageInput, RunRequest
-from worker.providers import AssistantsProvider, ProfileConnection, ToolOutput
+from worker.providers import AssistantsProvider, ProfileConnection, ToolApproval, ToolOutput
 from worker.providers.dialects import AzureAgentsDialect, Dialect
 
 REQUEST = RunRequest(
@@ -178,3 +178,18 @@ async def test_a_profile_may_name_another_version_of_azures_api() -> None:
 async def test_no_names_to_include_leave_no_empty_parameter() -> None:
     seen = await sent(lambda p: p.list_steps("t", "r"), AzureAgentsDialect())
     assert "include" not in seen.line
+
+
+async def test_approvals_go_where_outputs_go_with_the_headers_of_their_server() -> None:
+    answers = [
+        ToolApproval("call_1", approve=True, headers={"x-team": "a"}),
+        ToolApproval("call_2", approve=False),
+    ]
+    seen = await sent(lambda p: p.submit_tool_outputs("t", "r", answers))
+    assert seen.line == "POST /v1/threads/t/runs/r/submit_tool_outputs HTTP/1.1"
+    assert json.loads(seen.body) == {
+        "tool_approvals": [
+            {"tool_call_id": "call_1", "approve": True, "headers": {"x-team": "a"}},
+            {"tool_call_id": "call_2", "approve": False},
+        ]
+    }

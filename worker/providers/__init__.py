@@ -1,7 +1,18 @@
 """Providers: adapters from the engine's questions to one kind of run API each."""
 
 from worker.providers.assistants import AssistantsProvider
-from worker.providers.base import Capabilities, No, Provider, Refusal, Reply, ToolOutput, Unknown, Yes
+from worker.providers.base import (
+    Capabilities,
+    No,
+    Provider,
+    Refusal,
+    Reply,
+    ToolAnswer,
+    ToolApproval,
+    ToolOutput,
+    Unknown,
+    Yes,
+)
 from worker.providers.profile import ProfileConnection
 
 __all__ = [
@@ -12,6 +23,8 @@ __all__ = [
     "Provider",
     "Refusal",
     "Reply",
+    "ToolAnswer",
+    "ToolApproval",
     "ToolOutput",
     "Unknown",
     "Yes",

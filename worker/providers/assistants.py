@@ -13,7 +13,7 @@ from threadrun.models import Message, Page, Run, RunStep
 from threadrun.models.wire_json import read_any_json, write_json
 from threadrun.records import ProviderAnswer
 from threadrun.request import RunRequest
-from worker.providers.base import Capabilities, No, Refusal, Reply, ToolOutput
+from worker.providers.base import Capabilities, No, Refusal, Reply, ToolAnswer, ToolApproval, ToolOutput
 from worker.providers.dialects import Dialect, OpenAIDialect, QueryPairs
 from worker.providers.entra_tokens import EntraTokens, NoTokenError
 from worker.providers.ids import is_plain_id, read_run, reading_page
@@ -85,12 +85,11 @@ class AssistantsProvider:
         )
 
     async def submit_tool_outputs(
-        self, thread_id: str, run_id: str, outputs: Sequence[ToolOutput]
+        self, thread_id: str, run_id: str, outputs: Sequence[ToolAnswer]
     ) -> Reply[Run]:
-        """Send all outputs of a required action in one request; the same outputs give the same bytes."""
-        listed = [{"tool_call_id": output.tool_call_id, "output": output.output} for output in outputs]
+        """Send all outputs, or approvals, of a required action in one request; the same give the same bytes."""
         path = ("threads", thread_id, "runs", run_id, "submit_tool_outputs")
-        return await self._ask("POST", path, _this_run(run_id), body={"tool_outputs": listed})
+        return await self._ask("POST", path, _this_run(run_id), body=_answers(outputs))
 
     async def cancel_run(self, thread_id: str, run_id: str) -> Reply[Run]:
         """Ask for the run's cancellation."""
@@ -154,6 +153,20 @@ class AssistantsProvider:
         if isinstance(reply, No) and reply.refusal is Refusal.UNAUTHORIZED:
             tokens.refused(bearer)
         return reply
+
+
+def _answers(answers: Sequence[ToolAnswer]) -> dict[str, Any]:
+    approvals = [_approval(one) for one in answers if isinstance(one, ToolApproval)]
+    if approvals:
+        return {"tool_approvals": approvals}
+    outputs = [one for one in answers if isinstance(one, ToolOutput)]
+    return {"tool_outputs": [{"tool_call_id": one.tool_call_id, "output": one.output} for one in outputs]}
+
+
+def _approval(approval: ToolApproval) -> dict[str, Any]:
+    """Spell an approval as azure-ai-agents' published client does."""
+    body: dict[str, Any] = {"tool_call_id": approval.tool_call_id, "approve": approval.approve}
+    return {**body, "headers": dict(approval.headers)} if approval.headers else body
 
 
 def _our_headers() -> dict[str, str]:

@@ -6,7 +6,7 @@ decides: it says what was answered. Foreign exceptions end here; none reaches th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, Protocol, TypeAlias, TypeVar
@@ -80,6 +80,20 @@ class ToolOutput:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolApproval:
+    """Say whether the provider may run a tool of an MCP server."""
+
+    tool_call_id: str
+    approve: bool
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """What the MCP server is to be sent, as in the request's tool_resources; the provider does not keep it."""
+
+
+ToolAnswer: TypeAlias = ToolOutput | ToolApproval
+"""What answers one call of a required action; the calls of one action want all outputs, or all approvals."""
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """Say what a provider's API can do, so that the engine never asks for a vendor's name."""
 
@@ -114,9 +128,9 @@ class Provider(Protocol):
         """Read one page of the thread's runs, newest first."""
 
     async def submit_tool_outputs(
-        self, thread_id: str, run_id: str, outputs: Sequence[ToolOutput]
+        self, thread_id: str, run_id: str, outputs: Sequence[ToolAnswer]
     ) -> Reply[Run]:
-        """Send all outputs of a required action in one request; the same outputs give the same bytes."""
+        """Send all outputs, or approvals, of a required action in one request; the same give the same bytes."""
 
     async def cancel_run(self, thread_id: str, run_id: str) -> Reply[Run]:
         """Ask for the run's cancellation."""

@@ -9,7 +9,7 @@ from typing import TypeVar
 from threadrun.models import Message, Page, Run, RunStep
 from threadrun.request import RunRequest
 from worker.permits import Permits
-from worker.providers.base import Provider, Reply, ToolOutput
+from worker.providers.base import Provider, Reply, ToolAnswer
 from worker.store.gates import Kind
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ class WatchedProvider:
         return await self._noted(Kind.GET, self._provider.list_runs(thread_id, after=after))
 
     async def submit_tool_outputs(
-        self, thread_id: str, run_id: str, outputs: Sequence[ToolOutput]
+        self, thread_id: str, run_id: str, outputs: Sequence[ToolAnswer]
     ) -> Reply[Run]:
         """See Provider."""
         return await self._noted(Kind.POST, self._provider.submit_tool_outputs(thread_id, run_id, outputs))
