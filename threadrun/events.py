@@ -22,6 +22,8 @@ STORED_EVENTS: Final = {
     "run.held": "it waits for a reason that lies outside (`reason`: unauthorized, rate_limited, busy_thread, …)",
     "run.requires_action": "a round of tool calls was opened (`round`, `calls`)",
     "tool.refused": "a call was answered at once because nobody may or can run it (`kind`)",
+    "tool.approved": "the policy lets the provider run an MCP server's tool",
+    "tool.denied": "the policy does not let it",
     "tool.claimed": "a worker's child entered the handler (`tool`, `attempt`, `worker`)",
     "tool.reopened": "a call will be run again (`reason`: worker_died, child_killed, exception, timeout)",
     "tool.sent_again": "a call that nobody claimed was sent again (`sends`)",

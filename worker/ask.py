@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from typing import assert_never
 
+from threadrun.mcp_approvals import approvers
 from threadrun.models import Run, RunStep
+from threadrun.request import RunRequest
 from worker.adoption import newest, search
+from worker.decide.approvals import MCP
 from worker.decide.decision import Question
-from worker.decide.seen import NewestSeen, RunSeen, RunsSearched, Seen, StepsSeen
+from worker.decide.seen import NewestSeen, Policies, RunSeen, RunsSearched, Seen, StepsSeen
 from worker.desk import Desk
 from worker.lease import BeforeRequest
 from worker.providers.base import Reply, Yes
@@ -45,9 +48,16 @@ async def _with_tools(desk: Desk, run: RunView, reply: Reply[Run]) -> RunSeen:
     calls = reply.value.required_calls if isinstance(reply, Yes) else ()
     if not calls:
         return RunSeen(reply, {})
-    tools = await desk.tools.get(frozenset(call.name for call in calls))
+    policies = await _policies(desk, run) if any(call.type == MCP for call in calls) else ()
+    tools = await desk.tools.get(frozenset(call.name for call in calls) | approvers(policies))
     (asked,) = await desk.store.text(run.key, "asked")
-    return RunSeen(reply, tools, json.loads(asked or "{}"))
+    return RunSeen(reply, tools, json.loads(asked or "{}"), policies)
+
+
+async def _policies(desk: Desk, run: RunView) -> Policies:
+    (text,) = await desk.store.text(run.key, "request")
+    own = RunRequest.model_validate_json(text or "{}").mcp_approvals
+    return (own or {}, desk.rules.mcp_approvals)
 
 
 async def _all_steps(desk: Desk, run: RunView, before_request: BeforeRequest) -> Reply[tuple[RunStep, ...]]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import assert_never
 
 from threadrun.models import Run
 from threadrun.request import RunRequest
 from threadrun.status import CallState, Stage
 from threadrun.tools import ToolResultKind
+from worker.decide.approvals import APPROVED, MCP, wants_approvals
 from worker.decide.calls import answer_for, fingerprint, ours
 from worker.decide.seen import CancelAnswered, CreateAnswered, OutputsAnswered, Seen, ThreadAnswered
 from worker.desk import Desk
 from worker.outputs import fit
-from worker.providers.base import ToolOutput
+from worker.providers.base import ToolAnswer, ToolApproval, ToolOutput
 from worker.view import Effect, RunView
 
 _HAS_OUTPUT = frozenset({CallState.SETTLED, CallState.SUBMITTED})
@@ -51,14 +53,26 @@ async def _request(desk: Desk, run: RunView) -> RunRequest:
     return RunRequest.model_validate_json(text or "{}")
 
 
-async def _outputs(desk: Desk, run: RunView, shown: Run | None) -> Sequence[ToolOutput]:
+async def _outputs(desk: Desk, run: RunView, shown: Run | None) -> Sequence[ToolAnswer]:
     """Give every output of the round in order, so that a repeat sends the same bytes."""
+    if run.stage is Stage.CANCEL and shown is not None:
+        return await _cancelled(desk, run, shown)
     stored = await desk.store.outputs(run)
-    if run.stage is not Stage.CANCEL or shown is None:
-        texts = fit([output for _, output in stored], desk.max_output_total_bytes)
-        return [ToolOutput(call_id, text) for (call_id, _), text in zip(stored, texts, strict=True)]
+    if any(call.type == MCP for call in run.calls):
+        headers = await _mcp_headers(desk, run)
+        return [
+            ToolApproval(stored[at][0], stored[at][1] == APPROVED, headers[at]) for at in range(len(stored))
+        ]
+    texts = fit([output for _, output in stored], desk.max_output_total_bytes)
+    return [ToolOutput(call_id, text) for (call_id, _), text in zip(stored, texts, strict=True)]
+
+
+async def _cancelled(desk: Desk, run: RunView, shown: Run) -> Sequence[ToolAnswer]:
+    """Answer what a run still requires that is to be cancelled: outputs that are there, else that it was cancelled."""
+    if wants_approvals(shown):
+        return [ToolApproval(call.id, approve=False) for call in ours(shown)]
     cancelled = answer_for(ToolResultKind.CANCELLED)
-    known = stored if fingerprint(shown) == run.progress.signature else ()
+    known = await desk.store.outputs(run) if fingerprint(shown) == run.progress.signature else ()
     rows = list(zip(run.calls, known, strict=False))
     return [
         ToolOutput(
@@ -66,3 +80,15 @@ async def _outputs(desk: Desk, run: RunView, shown: Run | None) -> Sequence[Tool
         )
         for at, call in enumerate(ours(shown))
     ]
+
+
+async def _mcp_headers(desk: Desk, run: RunView) -> Sequence[Mapping[str, str]]:
+    """Find in the request what each call's server is to be sent; the provider keeps it no longer than a request."""
+    request = await _request(desk, run)
+    servers = (request.tool_resources or {}).get("mcp") or ()
+    known = {
+        server.get("server_label"): server.get("headers") for server in servers if isinstance(server, dict)
+    }
+    labels = [json.loads(text or "{}").get("server_label") for text in await desk.store.arguments(run)]
+    found = [known.get(label) for label in labels]
+    return [headers if isinstance(headers, dict) else {} for headers in found]

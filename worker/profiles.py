@@ -59,6 +59,7 @@ def rules_for(profile: Profile, engine: EngineSettings) -> Rules:
         provider_look_ms=_ms(engine.provider_look_seconds),
         expiry_margin_ms=_ms(profile.expiry_margin_seconds),
         finalize_deadline_ms=_ms(engine.finalize_deadline_seconds),
+        mcp_approvals=profile.mcp_approvals,
         max_rounds=engine.max_rounds,
         max_calls=engine.max_calls_per_round,
         max_total_calls=engine.max_calls,

@@ -120,6 +120,7 @@ class CallView:
     state: CallState
     tool: str
     tool_call_id: str = ""
+    type: str = "function"
     attempts: int = 0
     sends: int = 0
     sent_ms: int = 0

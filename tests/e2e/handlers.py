@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -82,3 +83,19 @@ def crash_worker(context: ToolContext) -> str:
         os.kill(os.getppid(), signal.SIGKILL)
         time.sleep(10)
     return "survived"
+
+
+@tool
+def ask_budget(server_label: str, tool: str, arguments: str) -> bool:
+    """Approve what costs less than 100."""
+    price: float = json.loads(arguments)["price"]
+    return (server_label, tool) == ("shop", "buy") and price < 100
+
+
+@tool
+def ask_slowly(context: ToolContext, server_label: str, tool: str, arguments: str) -> bool:
+    """Think until the run is cancelled."""
+    give_up_at = time.monotonic() + 20
+    while time.monotonic() < give_up_at and not context.cancelled():
+        time.sleep(0.05)
+    return False

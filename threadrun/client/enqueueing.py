@@ -45,6 +45,7 @@ class RunOptions(TypedDict, total=False):
     parallel_tool_calls: bool | None
     response_format: str | Mapping[str, Any] | None
     tool_resources: Mapping[str, Any] | None
+    mcp_approvals: str | Mapping[str, str] | None
     include: Sequence[str] | None
     idempotency_key: str | None
     """The run key; repeated with the same request it gives the same run. None: one is generated."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from threadrun.models import RequiredToolCall, Run
 from threadrun.status import CallState, Outcome, Stage
 from threadrun.tools import ToolResultKind, error_result
+from worker.decide.approvals import MCP, approval, wants_approvals
 from worker.decide.decision import Changes, Decision, Event, Move, NewCall
 from worker.decide.ending import to_cancel
 from worker.decide.repeats import asked_again, same_call
@@ -20,12 +21,14 @@ from worker.view import CallView, RunView
 MAX_NAME_CHARACTERS = 64
 """The wire's longest tool name; a model may make up longer ones, which are cut: nobody serves them."""
 
-_SERVER_SIDE = frozenset({"azure_function", "mcp"})
-"""Kinds that the server resolves, or that wait for an approval: nothing for a handler."""
+_SERVER_SIDE = frozenset({"azure_function", MCP})
+"""Kinds that the provider runs itself; it may want an approval for `mcp` first."""
 
 
 def ours(shown: Run) -> tuple[RequiredToolCall, ...]:
-    """Give the required calls that want a tool output from us."""
+    """Give the required calls that want a tool output, or an approval, from us."""
+    if wants_approvals(shown):
+        return tuple(call for call in shown.required_calls if call.type == MCP)
     return tuple(call for call in shown.required_calls if call.type not in _SERVER_SIDE)
 
 
@@ -43,7 +46,7 @@ def open_round(run: RunView, shown: Run, seen: RunSeen, changes: Changes, now: i
     if reason := _beyond_limits(run, required, asked, rules):
         return to_cancel(run, changes, reason, Outcome.FAILED, now)
     tools = seen.tools or {}
-    rows = tuple(_new_call(run, tools, index, call, rules) for index, call in enumerate(required))
+    rows = tuple(_new_call(run, seen, tools, index, call, rules) for index, call in enumerate(required))
     pending = tuple(_as_sent(row, now) for row in rows if row.state is CallState.PENDING)
     expiry = changes.progress.expires_ms
     until = min(run.deadline_ms, expiry - rules.expiry_margin_ms) if expiry else run.deadline_ms
@@ -57,8 +60,10 @@ def open_round(run: RunView, shown: Run, seen: RunSeen, changes: Changes, now: i
         left_ms=0,
         intent=None,
     )
-    refused = [
-        Event("tool.refused", {"round": number, "index": r.index, "kind": r.kind}) for r in rows if r.kind
+    answered = [
+        Event(_ANSWERED.get(r.kind, "tool.refused"), {"round": number, "index": r.index, "kind": r.kind})
+        for r in rows
+        if r.kind
     ]
     opened = Event("run.requires_action", {"round": number, "calls": len(rows)})
     changes = replace(
@@ -68,12 +73,15 @@ def open_round(run: RunView, shown: Run, seen: RunSeen, changes: Changes, now: i
         sent=pending,
         asked=asked,
         tools_until_ms=until,
-    ).adding(opened, *refused)
+    ).adding(opened, *answered)
     if not pending:
         return Move(Stage.SUBMIT, 0, changes)
     return Move(
         Stage.TOOLS, next_look_ms(replace(run, progress=progress, calls=pending), now, rules), changes
     )
+
+
+_ANSWERED = {"approved": "tool.approved", "denied": "tool.denied"}
 
 
 def _beyond_limits(
@@ -89,13 +97,20 @@ def _beyond_limits(
 
 
 def _new_call(
-    run: RunView, tools: Mapping[str, ToolSpec], index: int, call: RequiredToolCall, rules: Rules
+    run: RunView,
+    seen: RunSeen,
+    tools: Mapping[str, ToolSpec],
+    index: int,
+    call: RequiredToolCall,
+    rules: Rules,
 ) -> NewCall:
     name, kind_of_call = call.name[:MAX_NAME_CHARACTERS], call.type[:MAX_NAME_CHARACTERS]
     row = NewCall(index, call.id, kind_of_call, name, call.arguments, CallState.PENDING)
     if too_long(call.arguments, rules.max_arguments_bytes):
         told = error_result(ToolResultKind.INVALID_ARGUMENTS, _TOO_LONG.format(rules.max_arguments_bytes))
         return replace(row, arguments="", state=CallState.SETTLED, kind=told.kind.value, output=told.output)
+    if call.type == MCP:
+        return approval(row, call, seen.policies, tools)
     allowed = run.tool_names == "*" or call.name in run.tool_names.split(",")
     spec = tools.get(call.name) if allowed and call.type == "function" else None
     if spec is None:
@@ -137,6 +152,7 @@ def _as_sent(row: NewCall, now: int) -> CallView:
         state=CallState.PENDING,
         tool=row.tool,
         tool_call_id=row.tool_call_id,
+        type=row.type,
         sends=1,
         sent_ms=now,
         queue=row.queue,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from threadrun.models import FunctionToolCall, RunStep
+from threadrun.models import FunctionToolCall, McpToolCall, RunStep, StepToolCall
 from threadrun.status import Stage
 from worker.decide.decision import Ask, Changes, Decision, Event, Move, Question, Rest
 from worker.decide.ending import due_ending, to_cancel
@@ -54,13 +54,9 @@ def _steps_decide(run: RunView, reply: Reply[tuple[RunStep, ...]], now: int, rul
 
 
 def awaits_outputs(steps: tuple[RunStep, ...]) -> bool:
-    """Tell whether a function step still has no output: the provider does not have ours."""
+    """Tell whether a step still has a call without output: the provider does not have ours, or our approval."""
     return any(
-        call.function is not None and call.function.output is None
-        for step in steps
-        if step.status == "in_progress"
-        for call in step.tool_calls
-        if isinstance(call, FunctionToolCall)
+        _is_unanswered(call) for step in steps if step.status == "in_progress" for call in step.tool_calls
     )
 
 
@@ -81,6 +77,12 @@ def may_repeat(run: RunView, steps: tuple[RunStep, ...], rules: Rules) -> bool:
         and len(listed) <= run.total_calls
         and run.progress.repeats < rules.max_repeats
     )
+
+
+def _is_unanswered(call: StepToolCall) -> bool:
+    if isinstance(call, FunctionToolCall):
+        return call.function is not None and call.function.output is None
+    return isinstance(call, McpToolCall) and call.output is None
 
 
 def has_new_calls(run: RunView, steps: tuple[RunStep, ...]) -> bool:

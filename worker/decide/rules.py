@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from worker.backoff import Gentle, PollPolicy
@@ -52,6 +53,8 @@ class Rules:
     """How often outputs are sent again where the steps prove neither that they arrived nor that they did not."""
     max_refusals: int = 3
     """How often a submit may be refused for its content before the run is given up."""
+    mcp_approvals: Mapping[str, str] = field(default_factory=dict)
+    """The profile's policy of who approves MCP tools; empty: nobody does."""
     max_rounds: int = 50
     """How many rounds of tool calls a run may have."""
     max_calls: int = 128

@@ -21,6 +21,10 @@ class ToolSpec:
     on_unknown: OnUnknown = OnUnknown.TELL
 
 
+Policies: TypeAlias = tuple[Mapping[str, str], ...]
+"""Who approves MCP tools: the run's own policy, if it has one, before the profile's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """Nothing was observed yet: the run was claimed because it is due."""
@@ -49,6 +53,8 @@ class RunSeen:
     """The tools served at that moment; none: the catalogue was not read, so no round may be opened by this look."""
     asked: Mapping[str, int] = field(default_factory=dict)
     """How often the run has asked for each call in its rounds so far (worker.decide.repeats)."""
+    policies: Policies = ()
+    """Read where the run wants approvals."""
 
 
 @dataclass(frozen=True, slots=True)

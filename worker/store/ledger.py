@@ -17,7 +17,7 @@ from worker.store.scripts import Arg, Scripts
 from worker.view import CallView
 
 ROW_FIELDS = (
-    "state", "tool", "tool_call_id", "attempts", "sends", "sent_ms", "not_before_ms", "worker", "token",
+    "state", "tool", "tool_call_id", "type", "attempts", "sends", "sent_ms", "not_before_ms", "worker", "token",
     "deadline_ms", "idempotent", "queue", "timeout_seconds", "on_unknown", "strikes", "deaths", "quarantined_ms",
 )  # fmt: skip
 """What a look at a round reads of each row."""
@@ -42,6 +42,7 @@ def call_view(index: int, values: Sequence[str | None]) -> CallView:
         state=CallState(raw["state"]),
         tool=raw["tool"],
         tool_call_id=raw["tool_call_id"],
+        type=raw["type"] or "function",
         attempts=int(raw["attempts"] or 0),
         sends=int(raw["sends"] or 0),
         sent_ms=int(raw["sent_ms"] or 0),

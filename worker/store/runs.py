@@ -190,14 +190,17 @@ class RunStore:
 
     async def outputs(self, run: RunView) -> tuple[tuple[str, str], ...]:
         """Read tool call ids and outputs of the run's round, in order."""
-        names = [
-            row_field(run.round, c.index, name) for c in run.calls for name in ("tool_call_id", "output")
-        ]
-        values = await self._client.hmget(self.keys.calls(run.key), names) if names else []
-        return tuple(
-            (values[i] or "", values[i + 1] if values[i + 1] is not None else "")
-            for i in range(0, len(values), 2)
-        )
+        return tuple((call_id, output) for call_id, output in await self._rows(run, "tool_call_id", "output"))
+
+    async def arguments(self, run: RunView) -> tuple[str, ...]:
+        """Read the arguments of the calls of the run's round, in order."""
+        return tuple(row[0] for row in await self._rows(run, "arguments"))
+
+    async def _rows(self, run: RunView, *names: str) -> list[tuple[str, ...]]:
+        fields = [row_field(run.round, call.index, name) for call in run.calls for name in names]
+        values = await self._client.hmget(self.keys.calls(run.key), fields) if fields else []
+        texts = [value or "" for value in values]
+        return [tuple(texts[at : at + len(names)]) for at in range(0, len(texts), len(names))]
 
     async def text(self, run_key: str, *fields: str) -> Sequence[str | None]:
         """Read big fields of the record."""
