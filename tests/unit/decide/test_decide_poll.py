@@ -286,8 +286,8 @@ def test_calls_with_empty_ids_are_told_apart_by_their_place():
 
 def test_a_required_action_that_asks_nothing_of_us_is_watched():
     approval = {
-        "type": "submit_tool_approval",
-        "submit_tool_approval": {"tool_calls": [{"id": "a", "type": "mcp", "name": "x", "arguments": "{}"}]},
+        "type": "submit_tool_outputs",
+        "submit_tool_outputs": {"tool_calls": [{"id": "a", "type": "mcp", "name": "x", "arguments": "{}"}]},
     }
     for asks in (
         shown("requires_action"),
