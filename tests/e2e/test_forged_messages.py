@@ -14,6 +14,8 @@ from tests.e2e.forged import Forger
 from threadrun.errors import InvalidRequest
 from threadrun.testing import LocalStack
 
+PATIENCE_SECONDS = 90
+
 RIGHT = {"runs": ("runs.poll", ["default"]), "tools": ("tools.execute", ["nobodys", 1, 0])}
 
 
@@ -25,7 +27,7 @@ def forger(stack: LocalStack) -> Iterator[Forger]:
 
 
 def until_taken(forger: Forger, queue: str) -> None:
-    give_up_at = time.monotonic() + 30
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
     while forger.waiting(queue):
         assert time.monotonic() < give_up_at, "the worker takes no more messages"
         time.sleep(0.02)
@@ -44,7 +46,7 @@ def test_a_worker_outlives_every_forged_message_and_says_what_it_refused(
     sent = sum(1 for _ in forger.everything(kind, *RIGHT[kind]))
     until_taken(forger, kind)
     run = stack.client.enqueue("asst_demo", messages='call add {"a": 2, "b": 3}\nsay $1', tools=["add"])
-    record = run.wait(30)
+    record = run.wait(PATIENCE_SECONDS)
 
     assert (record.outcome, record.output_text, effects(run.key)) == ("completed", "5", {"add": 1})
     assert (stack.running(kind), stack.pid(kind)) == (True, pid)
@@ -61,13 +63,13 @@ def test_a_call_that_was_served_is_not_served_again_however_often_its_message_co
     stack: LocalStack, forger: Forger, effects: Effects
 ) -> None:
     run = stack.client.enqueue("asst_demo", messages='call add {"a": 1, "b": 1}\nsay $1', tools=["add"])
-    before = run.wait(30)
+    before = run.wait(PATIENCE_SECONDS)
     began = len(stack.logs("tools"))
     for _ in range(20):
         forger.task("tools", "tools.execute", [run.key, 1, 0])
     until_taken(forger, "tools")
     forger.task("runs", "runs.enqueue", [{"assistant_id": "asst_demo"}], eta="2999-01-01T00:00:00")
-    stack.client.enqueue("asst_demo", messages="hi").wait(30)
+    stack.client.enqueue("asst_demo", messages="hi").wait(PATIENCE_SECONDS)
 
     assert effects(run.key) == {"add": 1}
     assert run.get() == before
@@ -80,7 +82,7 @@ def test_a_caller_who_waits_for_a_run_key_is_told_of_the_refusal(stack: LocalSta
         "runs.enqueue", [{"assistant_id": "asst_demo"}], queue="runs", countdown=60, ignore_result=False
     )
     with pytest.raises(InvalidRequest, match="one request and nothing else"):
-        asked.get(timeout=20)
+        asked.get(timeout=PATIENCE_SECONDS)
 
 
 def test_a_worker_says_what_it_serves(stack: LocalStack) -> None:
