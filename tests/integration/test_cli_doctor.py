@@ -16,7 +16,7 @@ def test_stats_shows_agendas_workers_and_tools(scene: Scene) -> None:
 
     assert "default  create     1    1" in told.out
     assert "tools: add" in told.out
-    assert list(document) == ["at", "agendas", "pauses", "workers", "tools"]
+    assert list(document) == ["at", "agendas", "pauses", "workers", "tools", "quarantined"]
     assert {worker["kind"]: worker["alive"] for worker in document["workers"]} == {
         "runs": True,
         "tools": True,

@@ -41,16 +41,16 @@ def test_the_document_of_a_run_keeps_its_field_names(scene: Scene) -> None:
 
     assert list(document) == [
         "key", "schema", "stage", "status", "outcome", "final", "profile", "assistant_id", "model", "thread_id",
-        "run_id", "created_at", "deadline_at", "finished_at", "elapsed_seconds", "cancel_requested_at", "polls",
-        "requests", "usage", "missing", "unconfirmed", "incomplete_reason", "last_error_code", "last_answer",
-        "waits_for", "timeline", "tool_calls", "transitions",
+        "run_id", "created_at", "deadline_at", "finished_at", "elapsed_seconds", "quarantined_at",
+        "cancel_requested_at", "polls", "requests", "usage", "missing", "unconfirmed", "incomplete_reason",
+        "last_error_code", "last_answer", "waits_for", "timeline", "tool_calls", "transitions",
     ]  # fmt: skip
     assert list(document["timeline"][0]) == [
         "label", "stage", "is_call", "open", "offset_seconds", "seconds", "remarks",
     ]  # fmt: skip
     assert list(document["tool_calls"][0]) == [
         "round", "index", "tool_call_id", "type", "tool", "state", "attempts", "kind", "worker", "claimed_at",
-        "settled_at",
+        "settled_at", "deaths", "quarantined",
     ]  # fmt: skip
     assert list(document["transitions"][0]) == ["seq", "at", "type", "data"]
     assert document["finished_at"].endswith("Z")

@@ -17,7 +17,6 @@ from worker.decide.decision import Ask, Changes, Decision, Move, Post, Question,
 from worker.decide.dispatch import dispatch, unlooked
 from worker.decide.finalize import finalize
 from worker.decide.poll import poll
-from worker.decide.quarantined import give_up
 from worker.decide.rules import Rules
 from worker.decide.seen import Seen
 from worker.decide.submit import submit
@@ -33,8 +32,6 @@ def decide(run: RunView, seen: Seen, now: int, rules: Rules) -> Decision:
         now: Redis's clock in milliseconds.
         rules: The numbers to decide by.
     """
-    if run.quarantined:
-        return give_up(run, now)
     decision = _in_stage(run, seen, now, rules)
     return _by_deadline(run, decision, now, rules) if isinstance(decision, Move | Rest) else decision
 

@@ -1,4 +1,8 @@
-"""Decide about a run that nobody can advance: a defect of our own must not keep it open for ever."""
+"""Decide about a run that nobody can advance: what kills its workers, or raises in each, keeps no run open for ever.
+
+The provider is not asked and no ledger is read: whatever does it may be there. The run at the provider is left as it
+is, and the record says so.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +14,22 @@ from worker.decide.ending import end
 from worker.decide.rules import Rules
 from worker.view import RunView
 
+UNREAD = ("steps", "messages", "usage")
+"""What the final record of such a run lacks."""
+
 
 def given_up(run: RunView, now: int, rules: Rules) -> Finish | Move | None:
-    """Bring a run to its record without its provider, if its advance failed again and again after its deadline.
+    """Bring a run to its record without its provider, if it is hopeless.
 
-    The provider is not asked and no ledger is read: whatever raised may be there.
+    It is when its advance failed again and again after its deadline, or when it is in quarantine: then it is claimed
+    only because its deadline has passed, or because somebody wished it cancelled.
     """
-    if run.failures < rules.max_failures or run.stage is Stage.DONE:
+    hopeless = run.quarantined or run.failures >= rules.max_failures
+    if not hopeless or run.stage is Stage.DONE:
         return None
     if run.stage is Stage.FINALIZE:
-        return Finish(run.progress.ending or Outcome.LOST, ("steps", "messages", "usage"))
-    unconfirmed = run.run_id is not None
-    return end(run, Changes(replace(run.progress, unconfirmed=unconfirmed)), Outcome.LOST, now)
+        return Finish(run.progress.ending or Outcome.LOST, UNREAD)
+    outcome = run.progress.ending or (Outcome.CANCELLED if run.cancel_ms else Outcome.LOST)
+    may_exist = run.run_id is not None or run.progress.intent is not None
+    reason = "quarantined" if run.quarantined else "advance_failed"
+    return end(run, Changes(replace(run.progress, unconfirmed=may_exist, reason=reason)), outcome, now)

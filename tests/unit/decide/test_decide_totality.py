@@ -154,7 +154,6 @@ views = st.builds(
     own_thread=st.booleans(),
     metadata_echoed=st.booleans(),
     my_turn=st.booleans(),
-    quarantined=st.booleans(),
     calls=st.lists(call_views, max_size=3).map(tuple),
 )
 rules = st.sampled_from(
