@@ -45,14 +45,20 @@ from worker.tick import TASK_OF_STAGE
 RULES = Rules(poll=Fixed(2_000, jitter=0))
 RUN_KEYS = ("a", "b", "c")
 IDEMPOTENT = {"add": False, "look": True}
-ROUNDS: tuple[Rounds, ...] = ((), (["add"],), (["add", "look"],), (["look"], ["add"]))
+ROUNDS: tuple[Rounds, ...] = ((["add"],), (["add", "look"],), (["look"], ["add"]), ())
 ENDS = ("completed", "completed", "failed", "expired")
 MOST_SECONDS = 1_500.0
 """More virtual time than any run may take once the chaos is over."""
 
-TRIES = st.sampled_from([Mishap.NONE] * 6 + list(Mishap))
-AT = st.integers(1, 9)
+TRIES = st.sampled_from([Mishap.NONE] * 12 + list(Mishap))
 MANY = st.integers(0, 63)
+Delivery = tuple[int, int, Mishap, str]
+DELIVERIES = st.lists(
+    st.tuples(MANY, st.integers(1, 9), TRIES, st.sampled_from(["once"] * 4 + ["twice", "lost"])),
+    min_size=2, max_size=6,
+)  # fmt: skip
+SECONDS = st.sampled_from([0.3, 1, 2, 2, 5, 16, 21, 60])
+RARELY = st.sampled_from([False, False, False, True])
 STAGE_OF_TASK = {task: stage for stage, task in TASK_OF_STAGE.items()}
 AGENDAS = [stage for stage in Stage if stage is not Stage.DONE]
 
@@ -113,55 +119,47 @@ class Model(RuleBasedStateMachine):
 
     @initialize(
         chosen=st.lists(
-            st.tuples(st.sampled_from(["", "t1"]), st.sampled_from(ROUNDS), st.sampled_from(ENDS)),
-            min_size=1, max_size=2,
+            st.tuples(
+                st.sampled_from(["", "t1", "t1"]), st.sampled_from(ROUNDS), st.sampled_from(ENDS),
+                st.booleans(), st.sampled_from([600, 600, 40]),
+            ),
+            min_size=2, max_size=3,
         )
     )  # fmt: skip
-    def begin(self, chosen: list[tuple[str, Rounds, str]]) -> None:
-        for key, (thread, rounds, end) in zip(RUN_KEYS, chosen, strict=False):
-            self.enqueue(key, thread, rounds, end, False, 600)
+    def begin(self, chosen: list[tuple[str, Rounds, str, bool, int]]) -> None:
+        for key, plan in zip(RUN_KEYS, chosen, strict=False):
+            self.enqueue(key, *plan)
 
-    @rule(
-        key=st.sampled_from(RUN_KEYS), thread=st.sampled_from(["", "t1"]), rounds=st.sampled_from(ROUNDS),
-        end=st.sampled_from(ENDS), tells=st.booleans(), deadline=st.sampled_from([600, 600, 40]),
-    )  # fmt: skip
     def enqueue(self, key: str, thread: str, rounds: Rounds, end: str, tells: bool, deadline: int) -> None:
-        if key in self.plans:
-            return
         self.plans[key] = (rounds, end)
         options: dict[str, Any] = {"thread_id": thread} if thread else {}
         options |= {"on_done": "shop.done"} if tells else {}
         self.client.enqueue("asst", idempotency_key=key, messages="x", deadline_seconds=deadline, **options)
 
-    @rule(key=st.sampled_from(RUN_KEYS))
-    def wish_cancelled(self, key: str) -> None:
-        if key in self.plans:
-            self.client.cancel(key)
+    @rule(seconds=SECONDS, blind=RARELY, steps=st.integers(0, 2), deliveries=DELIVERIES)
+    def go_on(self, seconds: float, blind: bool, steps: int, deliveries: list[Delivery]) -> None:
+        """Turn the clocks, let the provider work, tick, and deliver some of what is in the bag.
 
-    @rule(messages=st.integers(1, 4), nth=MANY, at=AT, mishap=TRIES, stays=st.booleans())
-    def go_on(self, messages: int, nth: int, at: int, mishap: Mishap, stays: bool) -> None:
-        """Tick, and deliver some of what is in the bag; the last one may meet a mishap, or come twice."""
-        self.tick()
-        for _ in range(min(messages, len(self.bag)) - 1):
-            self.deliver(self.bag.pop(nth % len(self.bag)))
-        if self.bag:
-            message = self.bag.pop(nth % len(self.bag))
-            self.deliver(message, at, mishap)
-            if stays:
-                self.bag.append(message)
-
-    @rule(nth=MANY)
-    @precondition(lambda self: self.bag)
-    def lose_message(self, nth: int) -> None:
-        self.bag.pop(nth % len(self.bag))
-
-    @rule(seconds=st.sampled_from([0.3, 1, 2, 5, 16, 21, 60]), blind=st.booleans(), steps=st.integers(0, 3))
-    def pass_time(self, seconds: float, blind: bool, steps: int) -> None:
-        """Turn the clocks; blind workers see nothing of Redis meanwhile; the provider goes some steps on."""
+        Blind workers see nothing of Redis while the time passes. A message may come twice, or be lost.
+        """
         self.turn(seconds, blind=blind)
         for run in self.provider.runs.values():
             for _ in range(steps):
                 run.step()
+        for nth, at, mishap, disposal in deliveries:
+            if not self.bag:
+                self.go_to_next_due()
+            if self.bag:
+                message = self.bag.pop(nth % len(self.bag))
+                if disposal != "lost":
+                    self.deliver(message, at, mishap)
+                if disposal == "twice":
+                    self.bag.append(message)
+
+    @rule(seconds=SECONDS, blind=RARELY, steps=st.integers(0, 2), deliveries=DELIVERIES)
+    def and_on(self, **how: Any) -> None:
+        """Do the same; twice, because hypothesis leaves rules out at random."""
+        self.go_on(**how)
 
     @rule(nth=MANY, alive=st.booleans())
     @precondition(lambda self: self.way.stalled)
@@ -169,12 +167,19 @@ class Model(RuleBasedStateMachine):
         self.way.let_go(self.way.stalled[nth % len(self.way.stalled)], alive=alive)
         self.ground.loop.run_until_complete(self._settle())
 
-    @rule()
-    @precondition(lambda self: self.way.late)
-    def late_effect(self) -> None:
-        self.way.take_late_effects()
+    @rule(what=st.sampled_from(["cancel", "late", "machine", "somebody"]), key=st.sampled_from(RUN_KEYS))
+    def disturb(self, what: str, key: str) -> None:
+        """Wish a run cancelled, let late requests have their effect, kill the tools' machine, or take a thread."""
+        match what:
+            case "cancel" if key in self.plans:
+                self.client.cancel(key)
+            case "late":
+                self.way.take_late_effects()
+            case "machine":
+                self.tools_start()
+            case "somebody":
+                self.provider.make(f"t{RUN_KEYS.index(key)}", "")
 
-    @rule()
     def tools_start(self) -> None:
         """Kill the machine of the tools workers; another one comes up."""
         for stalled in [one for one in self.way.stalled if one.order.worker == f"tools{self.machines}"]:
@@ -183,11 +188,16 @@ class Model(RuleBasedStateMachine):
         self.beat()
         self.ground.loop.run_until_complete(self._settle())
 
-    @rule(thread=st.sampled_from(["t1", "made_1"]))
-    def somebody_else_runs_on(self, thread: str) -> None:
-        self.provider.make(thread, "")
-
     # How it happens.
+
+    def go_to_next_due(self) -> None:
+        """Turn the clocks to where something is due, but not far; the provider goes a step on."""
+        self.tick()
+        if not self.bag and (due := self._next_due()):
+            self.turn(max(0.3, min(5.0, *due.values(), 5.0)))
+            for run in self.provider.runs.values():
+                run.step()
+            self.tick()
 
     def tick(self) -> None:
         pairs = [(stage, PROFILE) for stage in TASK_OF_STAGE]
@@ -308,12 +318,9 @@ class Model(RuleBasedStateMachine):
         began = self.seconds
         while left := self._next_due():
             assert self.seconds - began < MOST_SECONDS, f"no end in sight: {left}"
-            self.tick()
+            self.go_to_next_due()
             while self.bag:
                 self.deliver(self.bag.pop(0))
-            self.turn(max(0.3, min(5.0, (self._next_due() or {"": 0.3}).popitem()[1])))
-            for run in self.provider.runs.values():
-                run.step()
         self.what_must_always_be_true()
         for key in self.plans:
             self._ended_right(key)
