@@ -24,7 +24,7 @@ from threadrun.status import Stage
 from threadrun.tools import ToolRegistry
 from worker.backoff import Gentle
 from worker.decide.rules import Rules
-from worker.engine import Engine
+from worker.desk import Desk
 from worker.handlers import HandlerRuntime
 from worker.heartbeat import Heartbeat, Served
 from worker.lost_child import LostChild
@@ -34,7 +34,9 @@ from worker.providers import AssistantsProvider, ProfileConnection
 from worker.store.ledger import CallAddress
 from worker.store.runs import RunStore
 from worker.tick import TASK_OF_STAGE, Tick
+from worker.twin_finder import TwinFinder
 
+TWINS = "twins"
 START_MS = 1_790_000_000_000
 BEAT_SECONDS = 5.0
 DEAD_AFTER_SECONDS = 15.0
@@ -165,6 +167,9 @@ class Deployment:
                 self.deliver(self.around.broker.pop(0))
                 return True
             assert self.runs is not None
+            if self.due().get(TWINS, 1.0) <= 0:
+                self.runs.look_for_twins()
+                return True
             return bool(self.runs.tick.once())
         return True
 
@@ -195,15 +200,19 @@ class Deployment:
                     process.beat()
         return True
 
-    def due(self) -> dict[Stage, float]:
-        """Say in how many seconds each stage has something due."""
+    def due(self) -> dict[str, float]:
+        """Say in how many seconds each stage has something due, and the watches for twins."""
         redis, keys, now = self.around.redis, self.around.keys, self.around.now_ms()
         pipe = redis.pipeline(transaction=False)
-        for stage in Stage:
-            pipe.zrange(keys.agenda(stage, PROFILE), 0, 0, withscores=True)
+        agendas = {
+            **{stage.value: keys.agenda(stage, PROFILE) for stage in Stage},
+            TWINS: keys.twins(PROFILE),
+        }
+        for agenda in agendas.values():
+            pipe.zrange(agenda, 0, 0, withscores=True)
         return {
             stage: (first[0][1] - now) / 1000
-            for stage, first in zip(Stage, pipe.execute(), strict=True)
+            for stage, first in zip(agendas, pipe.execute(), strict=True)
             if first
         }
 
@@ -260,15 +269,17 @@ class RunsProcess:
         self.tick = Tick(
             cast(Redis, redis), around.keys, [PROFILE], outbox, tick_ms=50, retention_seconds=604_800
         )
-        self._engine = self._make_engine(observer)
+        desk = self._desk(observer, served.worker_id)
+        self._engine = furnish.engine(desk)
+        self._finder = TwinFinder(desk, PROFILE)
 
-    def _make_engine(self, observer: Observer) -> Engine:
+    def _desk(self, observer: Observer, worker_id: str) -> Desk:
         around = self._home.around
         made = around.new_async_redis() if around.new_async_redis else around.redis
         redis = SeamRedis(made, self.life.io, around.clock_key)
         outbox = SeamOutbox(self._publish, self.life)
         provider = _provider(self._home, self.life)
-        return furnish.engine(RunStore(redis, around.keys), redis, provider, RULES, observer, outbox)
+        return furnish.desk(RunStore(redis, around.keys), redis, provider, RULES, observer, outbox, worker_id)
 
     def _publish(self, message: Message) -> None:
         self._home.around.broker.append(message)
@@ -281,6 +292,10 @@ class RunsProcess:
     def serve(self, stage: Stage) -> None:
         self.tick.received(stage, PROFILE)
         self._home.run(self._engine.serve(stage))
+
+    def look_for_twins(self) -> None:
+        self._home.run(self._finder.serve())
+        self.life.check()
 
 
 def _provider(home: Deployment, life: Life) -> Any:

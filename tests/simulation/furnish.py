@@ -19,12 +19,18 @@ LIMITS = Limits(breaker_failures=2)
 SLOTS = 50
 
 
-def engine(
-    store: RunStore, redis: Any, provider: Provider, rules: Rules, observer: Observer, outbox: Any
-) -> Engine:
-    """Build the engine of one profile."""
+def desk(
+    store: RunStore,
+    redis: Any,
+    provider: Provider,
+    rules: Rules,
+    observer: Observer,
+    outbox: Any,
+    worker_id: str,
+) -> Desk:
+    """Gather the parts for one profile."""
     permits = Permits(PROFILE, store.gates, LIMITS)
-    desk = Desk(
+    return Desk(
         store=store,
         provider=WatchedProvider(provider, permits),
         rules=rules,
@@ -34,5 +40,10 @@ def engine(
         permits=permits,
         retention_ms=7 * 86_400_000,
         max_output_total_bytes=512 * 1024,
+        worker_id=worker_id,
     )
-    return Engine(desk, PROFILE, SLOTS, 100)
+
+
+def engine(parts: Desk) -> Engine:
+    """Build the engine of one profile."""
+    return Engine(parts, PROFILE, SLOTS, 100)

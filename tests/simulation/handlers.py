@@ -29,7 +29,9 @@ class Handlers:
 
     def __call__(self, life: Callable[[], Life]) -> ToolRegistry:
         self._life = life
-        return ToolRegistry([function.tool for function in (*self._sound(), *self._unsound())])
+        return ToolRegistry(
+            [function.tool for function in (*self._sound(), *self._unsound(), *self._delicate())]
+        )
 
     def _enter(self, context: ToolContext, name: str) -> None:
         self._life().step("handler entry before")
@@ -84,3 +86,18 @@ class Handlers:
             self._life().shoot()
 
         yield from (fail, flaky, killed, shot)
+
+    def _delicate(self) -> Iterator[Any]:
+        @tool(on_unknown="fail")
+        def fatal(context: ToolContext) -> str:
+            """Die with the child, and fail the run."""
+            self._enter(context, "fatal")
+            self._life().shoot()
+
+        @tool(on_unknown="park")
+        def parked(context: ToolContext) -> str:
+            """Die with the child, and wait for a person."""
+            self._enter(context, "parked")
+            self._life().shoot()
+
+        yield from (fatal, parked)

@@ -51,6 +51,10 @@ KINDS: dict[str, Kind] = {
     "killed child": Kind(
         ["call killed {} and shot {}; say $1"], kinds=frozenset({"ok", "unknown_outcome"})
     ),
+    "killed child that fails its run": Kind(["call fatal {}; say $1"], frozenset({"failed"})),
+    "killed child that waits for a person": Kind(
+        ["call parked {}; say $1"], frozenset({"timed_out"}), {"deadline_seconds": 40}
+    ),
     "invalid arguments": Kind(['call add {"a": "x"}; say $1'], kinds=frozenset({"invalid_arguments"})),
     "missing tool": Kind(["call fly {}; say $1"], kinds=frozenset({"missing_tool"})),
     "cancelled in waiting": Kind(

@@ -41,6 +41,7 @@ from worker.store.runs import RunStore
 from worker.store.scripts import Scripts
 from worker.store.writes import event_body
 from worker.tick import TASK_OF_STAGE
+from worker.twin_finder import TwinFinder
 
 RULES = Rules(poll=Fixed(2_000, jitter=0))
 RUN_KEYS = ("a", "b", "c")
@@ -49,6 +50,12 @@ ROUNDS: tuple[Rounds, ...] = ((["add"],), (["add", "look"],), (["look"], ["add"]
 ENDS = ("completed", "completed", "failed", "expired")
 MOST_SECONDS = 1_500.0
 """More virtual time than any run may take once the chaos is over."""
+
+MOST_ROUNDS = 5_000
+"""More looks around than they take."""
+
+MOST_TURNS = 300
+"""More turns of the loop than any work here takes: no I/O waits for anything."""
 
 TRIES = st.sampled_from([Mishap.NONE] * 12 + list(Mishap))
 MANY = st.integers(0, 63)
@@ -61,6 +68,9 @@ SECONDS = st.sampled_from([0.3, 1, 2, 2, 5, 16, 21, 60])
 RARELY = st.sampled_from([False, False, False, True])
 STAGE_OF_TASK = {task: stage for stage, task in TASK_OF_STAGE.items()}
 AGENDAS = [stage for stage in Stage if stage is not Stage.DONE]
+
+_TWINS = Message("look for twins")
+"""Not a message in truth: every worker looks for twins once a second."""
 
 _LOOK = (Path(__file__).parent / "look.lua").read_text()
 
@@ -109,7 +119,8 @@ class Model(RuleBasedStateMachine):
         self.observer = Observer(5, 15, monotonic=lambda: self.seconds)
         self.store = RunStore(seam, self.keys)
         outbox = SeamOutbox(self.bag.append, cast(Any, _Free()))
-        self.engine = furnish.engine(self.store, seam, self.provider, RULES, self.observer, outbox)
+        desk = furnish.desk(self.store, seam, self.provider, RULES, self.observer, outbox, "runs1")
+        self.engine, self.finder = furnish.engine(desk), TwinFinder(desk, PROFILE)
         for name, idempotent in IDEMPOTENT.items():
             entry = {"queue": "tools", "timeout_seconds": 60.0, "idempotent": idempotent}
             self.redis.hset(self.keys.tools(), name, json.dumps(entry))
@@ -205,10 +216,15 @@ class Model(RuleBasedStateMachine):
         for position in self.scripts.call("due", names, [1_000, 60_000]):
             stage, profile = pairs[int(position)]
             self.bag.append(Message(TASK_OF_STAGE[stage], (profile,)))
+        now_ms = int(cast(str, self.redis.get(self.clock_key)))
+        if _TWINS not in self.bag and self.redis.zcount(self.keys.twins(PROFILE), "-inf", now_ms):
+            self.bag.append(_TWINS)
 
     def deliver(self, message: Message, at: int = 0, mishap: Mishap = Mishap.NONE) -> None:
         if stage := STAGE_OF_TASK.get(message.task):
             self.drive(self.engine.serve(stage), Order(at, mishap))
+        elif message is _TWINS:
+            self.drive(self.finder.serve(), Order(at, mishap))
         elif message.task == "tools.execute":
             order = Order(at, mishap, f"tools{self.machines}")
             self.drive(self.handle(CallAddress(*message.args), order.worker), order)
@@ -226,9 +242,9 @@ class Model(RuleBasedStateMachine):
         self.ground.loop.run_until_complete(go())
 
     async def _settle(self) -> None:
-        """Wait until every task has ended or stalls."""
+        """Wait until every task has ended, stalls, or waits for one that does."""
         me = asyncio.current_task()
-        for _ in itertools.count():
+        for _ in range(MOST_TURNS):
             if not asyncio.all_tasks() - {me} - {stalled.task for stalled in self.way.stalled}:
                 return
             await asyncio.sleep(0)
@@ -315,13 +331,18 @@ class Model(RuleBasedStateMachine):
         while self.way.stalled:
             self.way.let_go(self.way.stalled[0])
             self.ground.loop.run_until_complete(self._settle())
-        began = self.seconds
+        began, rounds = self.seconds, itertools.count()
         while left := self._next_due():
             assert self.seconds - began < MOST_SECONDS, f"no end in sight: {left}"
+            assert next(rounds) < MOST_ROUNDS, f"turning in place: {left}"
             self.go_to_next_due()
             while self.bag:
                 self.deliver(self.bag.pop(0))
         self.what_must_always_be_true()
+        made = Counter(
+            run.key for run in self.provider.runs.values() if run.key and run.status != "cancelled"
+        )
+        assert max(made.values(), default=0) <= 1, "a second run at the provider"
         for key in self.plans:
             self._ended_right(key)
 
@@ -331,10 +352,11 @@ class Model(RuleBasedStateMachine):
         pipe.get(self.clock_key)
         for stage in AGENDAS:
             pipe.zrange(self.keys.agenda(stage, PROFILE), 0, 0, withscores=True)
+        pipe.zrange(self.keys.twins(PROFILE), 0, 0, withscores=True)
         now, *firsts = pipe.execute()
         due = {
-            stage.value: (first[0][1] - int(now)) / 1000
-            for stage, first in zip(AGENDAS, firsts, strict=True)
+            name: (first[0][1] - int(now)) / 1000
+            for name, first in zip([*AGENDAS, "twins"], firsts, strict=True)
             if first
         }
         return dict([min(due.items(), key=lambda item: item[1])]) if due else {}

@@ -17,7 +17,7 @@ from threadrun.redis_clients import connect
 from threadrun.testing.embedded_redis import EmbeddedRedis
 
 EXAMPLES: dict[Size, int] = {"full": 20_000, "small": 500}
-STEPS = 25
+MIN_STEPS, MAX_STEPS = 10, 14
 PROCESSES = 2
 
 
@@ -52,7 +52,7 @@ def explore(examples: int, seed: int) -> tuple[int, str]:
             return Model(ground)
 
         try:
-            run_state_machine_as_test(world, settings=_settings(examples))
+            run_state_machine_as_test(world, settings=_settings(examples), _min_steps=MIN_STEPS)
         except Exception as error:
             return tried, "\n".join([f"seed {seed}: {error!r}", *getattr(error, "__notes__", ())])
     return tried, ""
@@ -61,7 +61,7 @@ def explore(examples: int, seed: int) -> tuple[int, str]:
 def _settings(examples: int) -> settings:
     return settings(
         max_examples=examples,
-        stateful_step_count=STEPS,
+        stateful_step_count=MAX_STEPS,
         deadline=None,
         database=None,
         phases=[Phase.generate],
