@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -17,25 +17,34 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from threadrun.errors import InvalidRequest, Problem
 from threadrun.mcp_approvals import McpApprovals
 from threadrun.models import ResponseFormatInput, ToolChoiceInput, TruncationStrategyInput
 from threadrun.plain_json import plain_json
 from threadrun.plain_words import problems_of
+from threadrun.wire_limits import (
+    MAX_METADATA_PAIRS,
+    MAX_TEXT_CHARACTERS,
+    RUN_KEY_METADATA,
+    check_metadata,
+    check_run_metadata,
+    check_text,
+    check_tool_resources,
+)
 
-RUN_KEY_METADATA = "threadrun_key"
-"""The metadata key under which the provider's run carries our run key; it takes one of the 16 pairs."""
-
-MAX_METADATA_PAIRS = 15
-"""The wire allows 16 pairs; one is ours (OpenAI's published CreateRunRequest)."""
+__all__ = [
+    "MAX_METADATA_PAIRS",
+    "RUN_KEY_METADATA",
+    "RUN_KEY_PATTERN",
+    "JsonObject",
+    "MessageInput",
+    "OnDone",
+    "RunRequest",
+]
 
 RUN_KEY_PATTERN = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 """Which run keys (idempotency keys) are accepted."""
-
-MAX_TEXT_CHARACTERS = 256_000
-"""The wire's limit of a message's text and of instructions."""
 
 JsonObject = dict[str, Any]
 
@@ -73,14 +82,18 @@ class MessageInput(BaseModel):
         ),
     ]
     """A text of 1 to 256,000 characters, or the wire's content parts."""
+    metadata: Annotated[dict[str, str], BeforeValidator(check_metadata)] | None = None
+    """At most 16 pairs of strings, 64 and 512 characters long."""
 
     @field_validator("content")
     @classmethod
     def _content_fits_the_wire(cls, content: str | list[JsonObject]) -> str | list[JsonObject]:
         if not content:
             raise ValueError("is empty; give a text or at least one part")
-        if len(content) > MAX_TEXT_CHARACTERS:
-            raise ValueError(f"{len(content)} characters; at most {MAX_TEXT_CHARACTERS}")
+        texts = [content] if isinstance(content, str) else [part.get("text") for part in content]
+        for text in texts:
+            if isinstance(text, str):
+                check_text(text)
         return content
 
 
@@ -107,7 +120,7 @@ class RunRequest(BaseModel):
     """Appended to the instructions for this run."""
     tools: tuple[JsonObject, ...] | None = None
     """Tool definitions as on the wire; none: the assistant's own."""
-    metadata: dict[str, str] = Field(default_factory=dict)
+    metadata: Annotated[dict[str, str], BeforeValidator(check_run_metadata)] = Field(default_factory=dict)
     """At most 15 pairs of strings, 64 and 512 characters long; the sixteenth pair is ours."""
     temperature: Annotated[float, Field(ge=0, le=2, strict=True)] | None = None
     """0 to 2."""
@@ -127,8 +140,8 @@ class RunRequest(BaseModel):
     """Whether the model may ask for several tools at once."""
     response_format: ResponseFormatInput | None = None
     """auto, or the wire's object of type text, json_object or json_schema."""
-    tool_resources: JsonObject | None = None
-    """Resources of the server-side tools, where the provider takes them."""
+    tool_resources: Annotated[JsonObject, BeforeValidator(check_tool_resources)] | None = None
+    """Resources of the server-side tools, where the provider takes them; at most 20 files and 1 vector store."""
     include: tuple[str, ...] = ()
     """What to add to run steps, such as file search results (query `include[]`)."""
 
@@ -143,14 +156,6 @@ class RunRequest(BaseModel):
     """Ours: what to do when the thread has an active run: wait for it, refuse, or have it cancelled and be the next."""
     on_done: OnDone | None = None
     """Ours: the caller's task to send when the record is final."""
-
-    @field_validator("metadata", mode="before")
-    @classmethod
-    def _metadata_fits_the_wire(cls, metadata: Any) -> Any:
-        found = list(_metadata_problems(metadata)) if isinstance(metadata, dict) else []
-        if found:
-            raise ValidationError.from_exception_data("metadata", found)
-        return metadata
 
     @model_validator(mode="after")
     def _has_something_to_run(self) -> RunRequest:
@@ -198,21 +203,3 @@ class RunRequest(BaseModel):
         """Build the body of the wire's create-thread call."""
         messages = [m.model_dump(mode="json", exclude_none=True) for m in self.messages]
         return {"messages": messages, "metadata": {RUN_KEY_METADATA: run_key}}
-
-
-def _metadata_problems(metadata: dict[Any, Any]) -> Iterator[InitErrorDetails]:
-    if len(metadata) > MAX_METADATA_PAIRS:
-        yield _wrong((), f"has {len(metadata)} pairs; at most {MAX_METADATA_PAIRS} (the sixteenth is ours)")
-    for key, value in metadata.items():
-        if not 0 < len(key) <= 64:
-            yield _wrong((key,), f"the key has {len(key)} characters; 1 to 64 are allowed")
-        if key == RUN_KEY_METADATA:
-            yield _wrong((key,), "the key is reserved for the run key")
-        if not isinstance(value, str):
-            yield _wrong((key,), "must be a text")
-        elif len(value) > 512:
-            yield _wrong((key,), f"the value has {len(value)} characters; at most 512")
-
-
-def _wrong(path: tuple[str, ...], text: str) -> InitErrorDetails:
-    return {"type": PydanticCustomError("metadata", "{text}", {"text": text}), "loc": path, "input": None}

@@ -33,12 +33,12 @@ BAD = [
     ({"messages": [{"content": [{"type": "text", "text": Odd()}]}]}, "messages.0.content.0.text"),
     ({"messages": "half \ud83d"}, "messages.0.content"),
     ({"metadata": {f"k{n}": "" for n in range(16)}}, "metadata"),
-    ({"metadata": {"k" * 65: ""}}, "metadata"),
-    ({"metadata": {"": ""}}, "metadata"),
-    ({"metadata": {"k": "v" * 513}}, "metadata"),
+    ({"metadata": {"k" * 65: ""}}, f"metadata.{'k' * 65}"),
+    ({"metadata": {"": ""}}, "metadata."),
+    ({"metadata": {"k": "v" * 513}}, "metadata.k"),
     ({"metadata": {"k": 5}}, "metadata.k"),
     ({"metadata": {5: "v"}}, "metadata"),
-    ({"metadata": {"threadrun_key": "mine"}}, "metadata"),
+    ({"metadata": {"threadrun_key": "mine"}}, "metadata.threadrun_key"),
     ({"metadata": ["k"]}, "metadata"),
     ({"thread_id": ""}, "thread_id"),
     ({"thread_id": "t" * 257}, "thread_id"),
@@ -74,6 +74,7 @@ BAD = [
     ({"tools": [{"type": "file_search"}, {"type": "function", "function": {}}]}, "tools.1.function.name"),
     ({"tools": [{"type": "function", "function": "add"}]}, "tools.0.function.name"),
     ({"tools": [definition("a,b")]}, "tools.0.function.name"),
+    ({"tools": [definition("n" * 65)]}, "tools.0.function.name"),
     ({"tools": [definition("add", parameters={"default": Odd()})]}, "tools.0.function.parameters.default"),
     ({"tools": [{"type": "file_search"}] * 129}, "tools"),
     ({"profile": "Azure"}, "profile"),
@@ -115,6 +116,17 @@ async def test_a_request_that_cannot_work_is_refused_with_its_path_before_anythi
     assert [problem.path for problem in caught.value.problems] == [path]
     assert all(problem.message for problem in caught.value.problems)
     assert backend.dump() == before
+
+
+async def test_the_limits_of_tools_are_told_with_their_numbers(twin):
+    tools = [definition("n" * 65), *[{"type": "file_search"}] * 128]
+    with pytest.raises(InvalidRequest) as caught:
+        await twin.enqueue("asst", messages="hi", tools=tools)
+
+    assert [problem.message for problem in caught.value.problems] == [
+        "129 tools; at most 128 a run",
+        "give 1 to 64 of the characters A-Z a-z 0-9 _ -",
+    ]
 
 
 @pytest.mark.parametrize("assistant_id", ["", "a" * 257, 5, None])

@@ -78,6 +78,48 @@ def test_a_messages_text_has_the_wires_limit():
     assert paths(messages=[{"content": ""}]) == ["messages.0.content"]
 
 
+@pytest.mark.parametrize(
+    ("values", "path", "said"),
+    [
+        ({"messages": [{"content": [{"type": "text", "text": "x" * 256_001}]}]}, "messages.0.content",
+         "256001 characters; at most 256000"),
+        ({"messages": [{"content": "x", "metadata": {f"k{n}": "v" for n in range(17)}}]},
+         "messages.0.metadata", "has 17 pairs; at most 16"),
+        ({"messages": [{"content": "x", "metadata": {"k": True}}]}, "messages.0.metadata.k", "must be a text"),
+        ({"tool_resources": {"code_interpreter": {"file_ids": ["f"] * 21}}},
+         "tool_resources.code_interpreter.file_ids", "has 21; at most 20 files"),
+        ({"tool_resources": {"file_search": {"vector_store_ids": ["a", "b"]}}},
+         "tool_resources.file_search.vector_store_ids", "has 2; at most 1 vector store"),
+        ({"response_format": {"type": "json_schema", "json_schema": {"name": "n" * 65}}},
+         "response_format.json_schema.name", "a name has 1 to 64 characters of A-Z, a-z, 0-9, _ and -"),
+        ({"tool_choice": {"type": "function", "function": {"name": "n" * 65}}},
+         "tool_choice.function.name", "a name has 1 to 64 characters of A-Z, a-z, 0-9, _ and -"),
+        ({"max_prompt_tokens": 255}, "max_prompt_tokens", "must be 256 or more"),
+        ({"max_completion_tokens": 255}, "max_completion_tokens", "must be 256 or more"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_a_limit_of_the_wire_is_told_with_its_number(values, path, said):
+    with pytest.raises(InvalidRequest) as caught:
+        parse(**values)
+    assert [(problem.path, problem.message) for problem in caught.value.problems] == [(path, said)]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"messages": [{"content": "x", "metadata": {f"k{n}": "v" for n in range(16)}}] * 50},
+        {"messages": [{"content": [{"type": "text", "text": "x" * 256_000}] * 2}]},
+        {"tool_resources": {"code_interpreter": {"file_ids": ["f"] * 20}, "mcp": [{"server_label": "s"}]}},
+        {"reasoning_effort": "of tomorrow", "include": ["new.thing"]},
+        {"tool_choice": {"type": "of_tomorrow", "more": 1}},
+    ],
+    ids=["metadata", "texts", "resources", "words", "tool choice"],
+)
+def test_what_some_server_may_take_is_left_to_the_server(values):
+    parse(**values)
+
+
 def test_what_is_ours_is_never_sent_and_what_is_not_given_neither():
     request = parse(
         messages=[{"content": "hi"}], deadline_seconds=5, thread_strategy="reject", on_done={"task": "t"},
