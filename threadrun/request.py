@@ -141,7 +141,8 @@ class RunRequest(BaseModel):
     response_format: ResponseFormatInput | None = None
     """auto, or the wire's object of type text, json_object or json_schema."""
     tool_resources: Annotated[JsonObject, BeforeValidator(check_tool_resources)] | None = None
-    """Resources of the server-side tools, where the provider takes them; at most 20 files and 1 vector store."""
+    """Resources of the server-side tools, at most 20 files and 1 vector store. They go to the run; where the wire's
+    create-run call has no place for them (dialect `openai`), those of a new thread go to the thread."""
     include: tuple[str, ...] = ()
     """What to add to run steps, such as file search results (query `include[]`)."""
 
@@ -179,8 +180,11 @@ class RunRequest(BaseModel):
         except ValidationError as error:
             raise InvalidRequest(list(problems_of(error))) from None
 
-    def create_body(self, run_key: str) -> JsonObject:
-        """Build the body of the wire's create-run call, with our run key in its metadata."""
+    def create_body(self, run_key: str, *, resources_of_thread: bool = False) -> JsonObject:
+        """Build the body of the wire's create-run call, with our run key in its metadata.
+
+        `resources_of_thread`: tool resources are a thread's and no run's; those of a new thread are left out here.
+        """
         ours = {
             "thread_id",
             "messages",
@@ -196,10 +200,15 @@ class RunRequest(BaseModel):
             body["additional_messages"] = [
                 m.model_dump(mode="json", exclude_none=True) for m in self.messages
             ]
+        if resources_of_thread and self.thread_id is None:
+            body.pop("tool_resources", None)
         body["metadata"] = {**self.metadata, RUN_KEY_METADATA: run_key}
         return body
 
-    def thread_body(self, run_key: str) -> JsonObject:
+    def thread_body(self, run_key: str, *, resources_of_thread: bool = False) -> JsonObject:
         """Build the body of the wire's create-thread call."""
         messages = [m.model_dump(mode="json", exclude_none=True) for m in self.messages]
-        return {"messages": messages, "metadata": {RUN_KEY_METADATA: run_key}}
+        body: JsonObject = {"messages": messages, "metadata": {RUN_KEY_METADATA: run_key}}
+        if resources_of_thread and self.tool_resources is not None:
+            body["tool_resources"] = self.tool_resources
+        return body

@@ -66,12 +66,13 @@ class AssistantsProvider:
 
     async def create_thread(self, request: RunRequest, *, run_key: str) -> Reply[str]:
         """Create a thread holding the request's messages; answer its id."""
-        return await self._ask("POST", ("threads",), _thread_id, body=request.thread_body(run_key))
+        body = request.thread_body(run_key, resources_of_thread=self._dialect.resources_of_thread)
+        return await self._ask("POST", ("threads",), _thread_id, body=body)
 
     async def create_run(self, thread_id: str, request: RunRequest, *, run_key: str) -> Reply[Run]:
         """Create the run; its metadata carries the run key."""
         query = self._dialect.include(request.include)
-        body = request.create_body(run_key)
+        body = request.create_body(run_key, resources_of_thread=self._dialect.resources_of_thread)
         return await self._ask("POST", ("threads", thread_id, "runs"), read_run, query, body)
 
     async def get_run(self, thread_id: str, run_id: str) -> Reply[Run]:

@@ -12,7 +12,10 @@ QueryPairs: TypeAlias = tuple[tuple[str, str], ...]
 
 
 class Dialect(Protocol):
-    """Spell the headers and the query of a request; paths and bodies are the same everywhere."""
+    """Spell the headers and the query of a request; paths are the same everywhere, bodies but for one member."""
+
+    resources_of_thread: bool
+    """Tool resources belong to a thread; a run has none of its own."""
 
     def headers(self, connection: ProfileConnection) -> dict[str, str]:
         """Give the headers that let a request in."""
@@ -26,6 +29,8 @@ class Dialect(Protocol):
 
 class OpenAIDialect:
     """Speak as OpenAI's API does, and the self-hosted servers compatible with it."""
+
+    resources_of_thread = True
 
     def headers(self, connection: ProfileConnection) -> dict[str, str]:
         """Give the key and the header that asks for version 2, as OpenAI's published client sends them."""
@@ -47,6 +52,8 @@ class OpenAIDialect:
 
 class AzureAgentsDialect:
     """Speak as Azure AI Foundry's agent service does (azure-ai-agents' published client)."""
+
+    resources_of_thread = False
 
     def headers(self, connection: ProfileConnection) -> dict[str, str]:
         """Give the key, for a gateway that takes one; the service itself wants an Entra token."""

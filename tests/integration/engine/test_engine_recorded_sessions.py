@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
 from tests.integration.carrying import claim_call, settle
+from tests.integration.engine.canned import answered_by
 from threadrun.records import RunRecord
 from threadrun.status import Outcome
-from worker.providers import AssistantsProvider, ProfileConnection
 from worker.store.ledger import CallAddress
 
 SESSIONS = Path(__file__).parents[2] / "fixtures" / "transcripts"
@@ -54,25 +52,9 @@ class Session:
         return web.json_response(replies.pop(0) if len(replies) > 1 else replies[0])
 
 
-@asynccontextmanager
-async def replaying(session: Session) -> AsyncIterator[AssistantsProvider]:
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", session.answer)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    port = runner.addresses[0][1]
-    provider = AssistantsProvider(ProfileConnection("default", f"http://127.0.0.1:{port}/v1"))
-    try:
-        yield provider
-    finally:
-        await provider.close()
-        await runner.cleanup()
-
-
 async def replay(session: Session, new_house: Any, *, tool: str | None, output: str = "") -> RunRecord:
     """Carry a run over the session; its one tool call is answered as the recorded client did."""
-    async with replaying(session) as provider:
+    async with answered_by(session.answer) as provider:
         house = new_house(provider)
 
         async def run_handlers() -> None:
