@@ -8,6 +8,7 @@ from itertools import takewhile
 from threadrun.models import Run
 from threadrun.request import RUN_KEY_METADATA
 from worker.lease import BeforeRequest
+from worker.paging import Pages
 from worker.providers.base import Provider, Reply, Yes
 from worker.view import RunView
 
@@ -21,19 +22,16 @@ async def search(provider: Provider, run: RunView, before_request: BeforeRequest
     Raises:
         ClaimLost: Somebody else holds the run by now.
     """
-    after: str | None = None
-    runs: list[Run] = []
+    runs: Pages[Run] = Pages()
     for _ in range(MAX_PAGES):
         await before_request()
-        reply = await provider.list_runs(run.thread_id or "", after=after)
+        reply = await provider.list_runs(run.thread_id or "", after=runs.after)
         if not isinstance(reply, Yes):
             return reply
-        page = reply.value
-        runs += page.data
-        if (found := by_key(runs, run.key)) or not page.has_more or not page.data:
-            return Yes(found or without_key(runs, run), reply.answer)
-        after = page.last_id or page.data[-1].id
-    return Yes(without_key(runs, run), reply.answer)
+        more = runs.add(reply.value)
+        if (found := by_key(runs.entries, run.key)) or not more:
+            return Yes(found or without_key(runs.entries, run), reply.answer)
+    return Yes(without_key(runs.entries, run), reply.answer)
 
 
 async def newest(provider: Provider, run: RunView, before_request: BeforeRequest) -> Reply[str]:

@@ -14,6 +14,7 @@ from worker.decide.decision import Question
 from worker.decide.seen import NewestSeen, Policies, RunSeen, RunsSearched, Seen, StepsSeen
 from worker.desk import Desk
 from worker.lease import BeforeRequest
+from worker.paging import Pages
 from worker.providers.base import Reply, Yes
 from worker.view import RunView
 
@@ -61,15 +62,12 @@ async def _policies(desk: Desk, run: RunView) -> Policies:
 
 
 async def _all_steps(desk: Desk, run: RunView, before_request: BeforeRequest) -> Reply[tuple[RunStep, ...]]:
-    after: str | None = None
-    steps: list[RunStep] = []
+    steps: Pages[RunStep] = Pages()
     for _ in range(MAX_STEP_PAGES):
         await before_request()
-        reply = await desk.provider.list_steps(run.thread_id or "", run.run_id or "", after=after)
+        reply = await desk.provider.list_steps(run.thread_id or "", run.run_id or "", after=steps.after)
         if not isinstance(reply, Yes):
             return reply
-        steps += reply.value.data
-        if not reply.value.has_more or not reply.value.data:
+        if not steps.add(reply.value):
             break
-        after = reply.value.last_id or reply.value.data[-1].id
-    return Yes(tuple(steps), reply.answer)
+    return Yes(steps.oldest_first, reply.answer)

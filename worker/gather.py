@@ -9,6 +9,7 @@ from typing import TypeVar
 from threadrun.models import Message, Page, Run, RunStep, Usage
 from worker.decide.seen import Gathered
 from worker.lease import BeforeRequest
+from worker.paging import Pages
 from worker.permits import NoPermit
 from worker.providers.base import No, Provider, Refusal, Reply, Yes
 from worker.replies import written_by
@@ -74,13 +75,12 @@ class _Reader:
     async def pages(
         self, name: str, read: Callable[[str | None], Awaitable[Reply[Page[T]]]]
     ) -> tuple[T, ...]:
-        found: list[T] = []
-        after: str | None = None
+        found: Pages[T] = Pages()
         for _ in range(MAX_PAGES):
             if not await self._permitted():
                 self.missing.append(name)
                 break
-            reply = await read(after)
+            reply = await read(found.after)
             if not isinstance(reply, Yes):
                 self.missing.append(name)
                 self.refusals += isinstance(reply, No) and reply.refusal in {
@@ -88,11 +88,9 @@ class _Reader:
                     Refusal.INVALID,
                 }
                 break
-            found += reply.value.data
-            if not reply.value.has_more or not reply.value.data:
+            if not found.add(reply.value):
                 break
-            after = reply.value.last_id or reply.value.data[-1].id
-        return tuple(found)
+        return found.oldest_first
 
 
 async def gather(

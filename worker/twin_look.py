@@ -13,6 +13,7 @@ from worker.adoption import MAX_PAGES
 from worker.decide.calls import answer_for, ours
 from worker.decide.twins import CANCEL_LOOK_MS, TwinState, TwinWatch, newly_found, next_look_ms
 from worker.desk import Desk
+from worker.paging import Pages
 from worker.permits import NoPermit
 from worker.providers.base import No, Refusal, Reply, ToolOutput, Yes
 from worker.redis_clock import RedisClock
@@ -72,21 +73,18 @@ class TwinLook:
 
     async def _listed(self) -> Reply[tuple[Run, ...]]:
         """Read the thread's runs, newest first, up to ours."""
-        after: str | None = None
-        runs: list[Run] = []
+        runs: Pages[Run] = Pages()
         for _ in range(MAX_PAGES):
             await self._permit(Kind.GET)
-            reply = await self._provider.list_runs(self._watch.thread_id, after=after)
+            reply = await self._provider.list_runs(self._watch.thread_id, after=runs.after)
             if isinstance(reply, No) and reply.refusal is Refusal.NOT_FOUND:
                 return Yes((), reply.answer)
             if not isinstance(reply, Yes):
                 return reply
-            page = reply.value
-            runs += page.data
-            if any(one.id == self._watch.run_id for one in runs) or not page.has_more or not page.data:
+            more = runs.add(reply.value)
+            if not more or any(one.id == self._watch.run_id for one in runs.entries):
                 break
-            after = page.last_id or page.data[-1].id
-        return Yes(tuple(runs), reply.answer)
+        return Yes(runs.entries, reply.answer)
 
     async def _brought_on(self, run_id: str, shown: Run | None) -> TwinState:
         """Cancel a twin unless it is ending; where that is refused in requires_action, answer its calls."""

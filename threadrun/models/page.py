@@ -6,7 +6,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BeforeValidator
 
-from threadrun.models.tolerant import Tolerant, TolerantFlag, TolerantText
+from threadrun.models.tolerant import Tolerant, TolerantText
 from threadrun.models.wire import WireModel
 
 T = TypeVar("T")
@@ -31,5 +31,5 @@ class Page(WireModel, Generic[T]):
     """The first entry's id; null on an empty page."""
     last_id: Tolerant[str] = None
     """The last entry's id, the cursor of the next page; null on an empty page."""
-    has_more: TolerantFlag = False
-    """Whether there is another page."""
+    has_more: Tolerant[bool] = None
+    """Whether there is another page; none: the server did not say."""
