@@ -77,6 +77,8 @@ KEY_DOCS = (
            "what a worker says of itself: host, pid, kind, queues, version; `left_ms` once it has left"),
     KeyDoc("redis", "hash", "for ever", "workers", "workers",
            "the Redis server of the workers: its run id, since when (ms) they know it, and see it without a gap"),
+    KeyDoc("clock", "hash", "for ever", "workers", "scripts, client",
+           "`ahead_ms`: by how much Redis's clock has jumped since the workers know it"),
     KeyDoc("hands:{worker_id}", "sorted set", "1 day", "tools workers", "workers",
            "the calls that a tools worker has in hand (`run key/round/index`), by when that must be over (ms)"),
     KeyDoc("quarantine", "sorted set", "while runs are open", "scripts", "client",
@@ -182,6 +184,10 @@ class Keys:
     def redis(self) -> str:
         """Name what the workers know of the Redis server itself."""
         return f"{self.prefix}redis"
+
+    def clock(self) -> str:
+        """Name what the workers know of Redis's clock; the scripts write this name themselves."""
+        return f"{self.prefix}clock"
 
     def hands(self, worker_id: str) -> str:
         """Name the tool calls that a worker has in hand."""

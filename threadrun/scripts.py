@@ -5,14 +5,21 @@ from __future__ import annotations
 from functools import cache
 from importlib import resources
 
+from threadrun.keys import DEFAULT_PREFIX
+
 PRELUDE_PACKAGE = "threadrun"
 """The package whose `lua/` holds the prelude and the scripts that a caller runs."""
+
+_CLOCK = "'threadrun:clock'"
+"""How the scripts write the key that says how far Redis's clock is ahead; each deployment has its own."""
 
 _REDIS_CLOCK = "local t = redis.call('TIME')\n  return t[1] * 1000 + math.floor(t[2] / 1000)"
 
 
 @cache
-def script_text(name: str, package: str = PRELUDE_PACKAGE, clock_key: str | None = None) -> str:
+def script_text(
+    name: str, package: str = PRELUDE_PACKAGE, clock_key: str | None = None, prefix: str = DEFAULT_PREFIX
+) -> str:
     """Read a script's whole text.
 
     Args:
@@ -20,9 +27,16 @@ def script_text(name: str, package: str = PRELUDE_PACKAGE, clock_key: str | None
         package: The package whose `lua/` folder holds it.
         clock_key: For tests with a turned clock: a key holding the time in milliseconds, read in place of
             Redis's clock.
+        prefix: That of the deployment, under which the jumps of Redis's clock are known.
     """
     text = f"{_read(PRELUDE_PACKAGE, 'prelude')}\n{_read(package, name)}"
+    text = text.replace(_CLOCK, _quoted(f"{prefix}clock"))
     return text if clock_key is None else turned(text, clock_key)
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def turned(text: str, clock_key: str) -> str:

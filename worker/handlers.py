@@ -72,7 +72,7 @@ class HandlerRuntime:
         self._keys = keys
         self._worker_id = worker_id
         self._registry = registry
-        self._ledger = Ledger(keys, Scripts(redis))
+        self._ledger = Ledger(keys, Scripts(redis, keys.prefix))
         self._lost_child = LostChild(redis, keys, worker_id)
         self._runner = asyncio.Runner()
 

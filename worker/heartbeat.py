@@ -55,7 +55,7 @@ class Heartbeat:
         self._served = served
         self._observer = observer
         self._interval_seconds = interval_seconds
-        self._scripts = Scripts(redis)
+        self._scripts = Scripts(redis, keys.prefix)
         self._stop = threading.Event()
         self._missed = False
         self._thread = threading.Thread(target=self._run, name="threadrun-heartbeat", daemon=True)

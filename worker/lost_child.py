@@ -40,7 +40,7 @@ class LostChild:
         self._redis = redis
         self._keys = keys
         self._worker_id = worker_id
-        self._ledger = Ledger(keys, Scripts(redis))
+        self._ledger = Ledger(keys, Scripts(redis, keys.prefix))
 
     def settle(self, at: CallAddress, pid: int, *, timed_out: bool) -> str:
         """Report a killed child's call: as timed out, to be run again if idempotent, or as unknown.

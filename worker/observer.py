@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 
+from worker.redis_clock import JumpWatch
+
 
 class Judging(StrEnum):
     """Say whether a missing heartbeat means a death."""
@@ -34,6 +36,8 @@ class Observer:
         """After how long without a heartbeat there was a gap."""
         self.dead_after_seconds = dead_after_seconds
         """How old a dead worker's heartbeat is."""
+        self.clock = JumpWatch(monotonic)
+        """Notices when Redis's clock jumps: every heartbeat and deadline would seem to have passed."""
         self._monotonic = monotonic
         self._redis_run_id: str | None = None
         self._steady_since: float | None = None

@@ -123,6 +123,7 @@ class RunsRuntime:
             self._outbox,
             tick_ms=engine.tick_ms,
             retention_seconds=engine.retention_seconds,
+            watch=self._observer.clock,
         )
         self._ending = threading.Lock()
         self._draining = False

@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from threadrun.keys import INDEX_LIFE_SECONDS, Keys
 from threadrun.status import Outcome, RunStatus, Stage
 from worker.outbox import Message, Outbox
+from worker.redis_clock import JumpWatch
 from worker.store.scripts import Scripts
 
 log = structlog.get_logger("threadrun.tick")
@@ -28,6 +29,9 @@ WAKE_LIFE_MS = 1_000
 
 LONGEST_WAKE_LIFE_MS = 60_000
 """The same once it was sent again and again; a queue without a taker grows by no more than one in this time."""
+
+FAR_AHEAD_MS = 120_000
+"""Longer than nearly everything waits for its next look; what waits longer is looked at once too early after a jump."""
 
 TRIM_EVERY_SECONDS = 60.0
 TRIM_LIMIT = 1_000
@@ -58,12 +62,14 @@ class Tick:
         *,
         tick_ms: int,
         retention_seconds: int,
+        watch: JumpWatch | None = None,
     ) -> None:
         self._keys = keys
+        self._watch = watch or JumpWatch()
         self._outbox = outbox
         self._tick_seconds = tick_ms / 1000
         self._index_life_ms = (retention_seconds + 8 * 86_400) * 1000  # a run may be open for a week before
-        self._scripts = Scripts(redis)
+        self._scripts = Scripts(redis, keys.prefix)
         self._pairs = [(stage, profile) for profile in profiles for stage in TASK_OF_STAGE]
         self._key_names = [name for pair in self._pairs for name in (keys.agenda(*pair), keys.wake(*pair))]
         self._received: deque[int] = deque()
@@ -95,7 +101,14 @@ class Tick:
         try:
             received = {self._received.popleft() for _ in range(len(self._received))}
             lives = (WAKE_LIFE_MS, LONGEST_WAKE_LIFE_MS)
-            due: list[int] = self._scripts.call("due", self._key_names, [*lives, *sorted(received)])
+            asked_at = self._watch.monotonic()
+            now_ms, ahead_ms, *due = self._scripts.call("due", self._key_names, [*lives, *sorted(received)])
+            jump_ms = self._watch.read(int(now_ms), asked_at)
+            if jump_ms != 0:
+                self._take_out(jump_ms or 0, ahead_ms)
+            if jump_ms:
+                due = []  # sent by the next tick, once the clock is right
+                self._watch.forget()
             # Sent before anything else can fail: those stages are marked as woken now.
             for position in due:
                 stage, profile = self._pairs[int(position)]
@@ -110,6 +123,15 @@ class Tick:
             log.info("tick.resumed")
         self._failed = False
         return len(due)
+
+    def _take_out(self, jump_ms: int, ahead_ms: str) -> None:
+        """Set the deployment's clock right; by 0, have looked at what an earlier jump, that nobody saw, put off."""
+        keys = self._keys
+        profiles = dict.fromkeys(profile for _, profile in self._pairs)
+        watches = [name for profile in profiles for name in (keys.twins(profile), keys.nothing())]
+        names = [keys.clock(), *self._key_names, *watches]
+        if self._scripts.call("clock", names, [ahead_ms, jump_ms, FAR_AHEAD_MS]) and jump_ms:
+            log.error("clock.jumped", seconds=round(jump_ms / 1000, 3))
 
     def _trim(self) -> None:
         if time.monotonic() < self._trim_at:

@@ -55,6 +55,8 @@ class TwinFinder:
             claimed = await desk.store.twins.claim(self._profile, CLAIM_LIMIT, desk.rules.lease_ms)
         except (RedisError, OSError):
             return 0  # said by the tick, which asks the same Redis more often
+        if desk.observer.clock.doubts(claimed.now_ms):
+            return 0  # the watches are due as soon as the clock is right
         clock = RedisClock(claimed.now_ms)
         looks = [TwinLook(desk, self._profile, watch, clock).carry() for watch in claimed.watches]
         for watch, failed in zip(

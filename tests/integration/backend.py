@@ -33,7 +33,7 @@ class Backend:
         # Outside the prefix, so that what threadrun itself leaves can be counted.
         self.clock_key = f"clock-of-{self.prefix}"
         self.sync.set(self.clock_key, START_MS)
-        self.scripts = Scripts(self.sync, clock_key=self.clock_key)
+        self.scripts = Scripts(self.sync, self.prefix, clock_key=self.clock_key)
         self._opened: list[Any] = []
 
     def now_ms(self) -> int:

@@ -19,7 +19,7 @@ PER_SECOND, BURST, SECONDS = 40, 5, 1.5
 
 async def ask_eagerly(backend: Backend, server: RunServer, until: float) -> None:
     """Be one worker process that always has something to read."""
-    gates = SharedGates(backend.keys, Scripts(backend.async_redis()))
+    gates = SharedGates(backend.keys, Scripts(backend.async_redis(), backend.prefix))
     permits = Permits("default", gates, Limits(gets=Rate(PER_SECOND, BURST)))
     adapter = AssistantsProvider(ProfileConnection("default", server.base_url))
     provider = WatchedProvider(adapter, permits)

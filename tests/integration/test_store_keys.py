@@ -7,6 +7,7 @@ import re
 import pytest
 
 from tests.integration.carrying import claim_one, claimant, claimed, doubted, kill_workers, noted, whole_life
+from tests.integration.test_store_clock import set_right
 from tests.integration.test_store_repeats import eventful_life
 from tests.integration.test_store_tick import beat, due
 from threadrun.keys import KEY_DOCS, Keys
@@ -38,6 +39,7 @@ async def full_life(backend, client, store, **options):
     client.enqueue("asst", thread_id="thread_new", idempotency_key="open-1")
     client.enqueue("asst", thread_id="thread_new", idempotency_key="open-2")
     await doubted(store, delay_ms=0)
+    set_right(backend)
     due(backend, ("create", "default"))
     await noted(store, Verdict.FAILED)
     return key

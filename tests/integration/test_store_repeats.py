@@ -21,6 +21,7 @@ from tests.integration.carrying import (
     watch_on,
     whole_life,
 )
+from tests.integration.test_store_clock import set_right
 from tests.integration.test_store_scripts import ALL, OF_A_PURGE
 from tests.integration.test_store_tick import beat, trim
 from threadrun.scripts import script_text
@@ -38,7 +39,7 @@ DRAWN = {"enqueue_op", "cancel_op", "released", "1:0:decided"}
 @pytest.fixture
 def sent_twice(backend, monkeypatch):
     """Send every script twice once `begin` is called, as after a lost answer; gives their names too."""
-    names = {script_text(name, package, backend.clock_key): name for name, package in ALL}
+    names = {script_text(name, package, backend.clock_key, backend.prefix): name for name, package in ALL}
     plain, plain_async, ran = Script.__call__, AsyncScript.__call__, set()
 
     def again(script):
@@ -65,6 +66,7 @@ async def eventful_life(backend: Backend) -> dict[str, object]:
     client, store = backend.client(), backend.store()
     beat(backend, "tools@a", tools={"add": {}}, profiles=["default"])
     beat(backend, "runs@a").stop()
+    set_right(backend)
     await whole_life(client, store, backend.now_ms(), idempotency_key="a", on_done="shop.done")
     await store.told(await claim_one(store, Stage.FINALIZE))
     await decided_life(backend, client, store)

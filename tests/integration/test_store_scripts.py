@@ -19,6 +19,7 @@ from tests.integration.carrying import (
     watch_on,
     whole_life,
 )
+from tests.integration.test_store_clock import set_right
 from tests.integration.test_store_tick import beat, due, trim
 from threadrun import scripts
 from threadrun.scripts import script_text
@@ -41,9 +42,9 @@ def asked(monkeypatch):
     names: set[tuple[str, str]] = set()
     real = scripts.script_text
 
-    def noting(name, package="threadrun", clock_key=None):
+    def noting(name, package="threadrun", clock_key=None, prefix="threadrun:"):
         names.add((name, package))
-        return real(name, package, clock_key)
+        return real(name, package, clock_key, prefix)
 
     for module in (
         "threadrun.client.operations",
@@ -56,9 +57,10 @@ def asked(monkeypatch):
 
 
 async def test_a_runs_life_uses_every_script_file_and_no_other(backend, client, store, asked):
-    backend.scripts = Scripts(backend.sync, clock_key=backend.clock_key)
+    backend.scripts = Scripts(backend.sync, backend.prefix, clock_key=backend.clock_key)
     beat(backend, "runs@a").stop()
     due(backend, ("create", "default"))
+    set_right(backend)
     key = await whole_life(client, store, backend.now_ms(), on_done="shop.done")
     run = await claim_one(store, Stage.FINALIZE)
     await store.rest(run, 0)
@@ -145,7 +147,7 @@ def test_a_script_is_registered_once_a_client(backend):
             registered.append(text)
             return plain(text)
 
-    own = Scripts(Counting(), clock_key=backend.clock_key)
+    own = Scripts(Counting(), backend.prefix, clock_key=backend.clock_key)
     for _ in range(3):
         own.call(
             "due",

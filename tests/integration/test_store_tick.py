@@ -12,7 +12,15 @@ from threadrun.status import Stage
 from worker import tick as tick_module
 from worker.heartbeat import Heartbeat, Served
 from worker.observer import Observer
-from worker.tick import LONGEST_WAKE_LIFE_MS, TASK_OF_STAGE, TRIM_LIMIT, UNSEEN_LIFE_MS, WAKE_LIFE_MS, Tick
+from worker.redis_clock import JumpWatch
+from worker.tick import (
+    LONGEST_WAKE_LIFE_MS,
+    TASK_OF_STAGE,
+    TRIM_LIMIT,
+    UNSEEN_LIFE_MS,
+    WAKE_LIFE_MS,
+    Tick,
+)
 
 DAY_MS = 86_400_000
 
@@ -36,14 +44,22 @@ def sent():
 
 @pytest.fixture
 def tick(backend, sent):
-    made = Tick(backend.sync, backend.keys, ["default", "azure"], sent, tick_ms=50, retention_seconds=604_800)
+    return new_tick(backend, sent, JumpWatch(lambda: backend.now_ms() / 1000))
+
+
+def new_tick(backend, sent, watch):
+    profiles = ["default", "azure"]
+    made = Tick(
+        backend.sync, backend.keys, profiles, sent, tick_ms=50, retention_seconds=604_800, watch=watch
+    )
     made._scripts = backend.scripts  # the turned clock
     return made
 
 
 def due(backend, *pairs, received=()):
     keys = [name for pair in pairs for name in (backend.keys.agenda(*pair), backend.keys.wake(*pair))]
-    return backend.scripts.call("due", keys, [WAKE_LIFE_MS, LONGEST_WAKE_LIFE_MS, *received])
+    _, _, *positions = backend.scripts.call("due", keys, [WAKE_LIFE_MS, LONGEST_WAKE_LIFE_MS, *received])
+    return positions
 
 
 async def test_only_stages_with_due_runs_are_woken(backend, client, store, tick, sent):

@@ -99,6 +99,10 @@ class Deployment:
         self.around.redis.incrby(self.around.clock_key, round(seconds * 1000))
         self.around.turn_provider(seconds)
 
+    def jump(self, seconds: float) -> None:
+        """Set Redis's clock, and no other."""
+        self.around.redis.incrby(self.around.clock_key, round(seconds * 1000))
+
     # The processes.
 
     def io(self, life: Life, redis: Any) -> SeamRedis:
@@ -106,7 +110,7 @@ class Deployment:
 
     def name(self, kind: str) -> str:
         self._generation += 1
-        return f"{kind}{self._generation}@host"
+        return f"{kind}{self._generation}@host/{os.getpid()}"
 
     def start(self) -> None:
         """Start whoever is not there."""
@@ -203,6 +207,7 @@ class Deployment:
     def due(self) -> dict[str, float]:
         """Say in how many seconds each stage has something due, and the watches for twins."""
         redis, keys, now = self.around.redis, self.around.keys, self.around.now_ms()
+        now -= int(cast(str, redis.hget(keys.clock(), "ahead_ms")) or 0)
         pipe = redis.pipeline(transaction=False)
         agendas = {
             **{stage.value: keys.agenda(stage, PROFILE) for stage in Stage},
@@ -267,7 +272,13 @@ class RunsProcess:
         self.heartbeat = Heartbeat(cast(Redis, redis), around.keys, served, observer, BEAT_SECONDS)
         self.beats_at = 0.0
         self.tick = Tick(
-            cast(Redis, redis), around.keys, [PROFILE], outbox, tick_ms=50, retention_seconds=604_800
+            cast(Redis, redis),
+            around.keys,
+            [PROFILE],
+            outbox,
+            tick_ms=50,
+            retention_seconds=604_800,
+            watch=observer.clock,
         )
         desk = self._desk(observer, served.worker_id)
         self._engine = furnish.engine(desk)

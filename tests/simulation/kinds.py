@@ -12,7 +12,7 @@ from threadrun.status import Stage
 from threadrun.testing.faults import Fault, FaultRule, Moment
 
 ADD = 'call add {"a": 1, "b": 2}; say $1'
-SLOW = "think 30; say late"
+SLOW = "think 300; say late"
 IDEMPOTENT = frozenset({"look", "flaky", "killed"})
 THREAD = "a thread that was made before"
 
@@ -25,12 +25,16 @@ class Kind:
     """What the model does, a run each."""
     outcomes: frozenset[str] = frozenset({"completed"})
     """How the runs may end."""
+    after_death: frozenset[str] = frozenset()
+    """How else they may end where somebody died."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Further options of enqueue; `thread_id=THREAD`: on one thread that exists."""
     cancel_in: Stage | None = None
     """Wish the last run cancelled as soon as it is seen in this stage."""
     kinds: frozenset[str] = frozenset({"ok"})
     """How its tool calls may end when nobody dies."""
+    jump: tuple[Stage, float] | None = None
+    """Set Redis's clock by so many seconds as soon as a run is seen in this stage."""
     faults: tuple[FaultRule, ...] = ()
     """How the provider misbehaves."""
     dies_at: tuple[Point, ...] = ()
@@ -53,31 +57,35 @@ KINDS: dict[str, Kind] = {
     ),
     "killed child that fails its run": Kind(["call fatal {}; say $1"], frozenset({"failed"})),
     "killed child that waits for a person": Kind(
-        ["call parked {}; say $1"], frozenset({"timed_out"}), {"deadline_seconds": 40}
+        ["call parked {}; say $1"], frozenset({"timed_out"}), options={"deadline_seconds": 40}
     ),
     "invalid arguments": Kind(['call add {"a": "x"}; say $1'], kinds=frozenset({"invalid_arguments"})),
     "missing tool": Kind(["call fly {}; say $1"], kinds=frozenset({"missing_tool"})),
     "cancelled in waiting": Kind(
         ["think 5; say first", "say second"], frozenset({"completed", "cancelled"}),
-        {"thread_id": THREAD}, Stage.WAITING,
+        options={"thread_id": THREAD}, cancel_in=Stage.WAITING,
     ),
     "cancelled in create": cancelled(Stage.CREATE, "say hi"),
     "cancelled in poll": cancelled(Stage.POLL, SLOW),
     "cancelled in tools": cancelled(Stage.TOOLS, ADD),
     "cancelled in submit": cancelled(Stage.SUBMIT, ADD),
     "cancelled in cancel": Kind(
-        ["cancel_takes 5; think 60; say x"], frozenset({"timed_out", "cancelled"}), {"deadline_seconds": 5},
-        Stage.CANCEL,
+        ["cancel_takes 5; think 60; say x"], frozenset({"timed_out", "cancelled"}), options={"deadline_seconds": 5},
+        cancel_in=Stage.CANCEL,
     ),
     "cancelled in finalize": Kind(["say hi"], cancel_in=Stage.FINALIZE),
     "expired": Kind([ADD.replace("say $1", "end expired")], frozenset({"expired"})),
     "incomplete": Kind(["end incomplete max_completion_tokens"], frozenset({"incomplete"})),
     "failed": Kind(["end failed rate_limit_exceeded Later."], frozenset({"failed"})),
-    "rejected": Kind(["say hi"], frozenset({"rejected"}), {"thread_id": "thread_that_is_not_there"}),
+    "rejected": Kind(
+        ["say hi"], frozenset({"rejected"}), options={"thread_id": "thread_that_is_not_there"},
+        after_death=frozenset({"lost"}),
+    ),
     "two on one thread": Kind(["say first", ADD], options={"thread_id": THREAD}),
     "deadline passed": Kind(
-        ["think 100; say late"], frozenset({"timed_out"}), {"deadline_seconds": 65}
+        ["think 100; say late"], frozenset({"timed_out"}), options={"deadline_seconds": 65}
     ),
+    "clock set": Kind([ADD], jump=(Stage.TOOLS, 3_600)),
     "rate limited": Kind(["say hi"], faults=(FaultRule(fault=Fault.RATE_LIMITED, operation="get_run", nth=1),)),
     "provider down for a while": Kind(
         ["say hi"], faults=(FaultRule(fault=Fault.SERVER_ERROR, operation="get_run", times=2, when=Moment.BEFORE),)
@@ -107,10 +115,13 @@ def play(deployment: Deployment, kind: Kind, thread_id: str, prefix: str = "") -
                 "asst_demo", idempotency_key=key, messages=script, **options
             )
         )
-    wished = False
+    wished = jumped = False
 
     def between() -> None:
-        nonlocal wished
+        nonlocal wished, jumped
+        if not jumped and kind.jump is not None and kind.jump[0] in deployment.due():
+            jumped = True
+            deployment.jump(kind.jump[1])
         if not wished and kind.cancel_in is not None and kind.cancel_in in deployment.due():
             wished = True
             deployment.ask(lambda client: client.cancel(keys[-1]))

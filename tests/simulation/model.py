@@ -38,9 +38,8 @@ from worker.observer import Observer
 from worker.outbox import Message
 from worker.store.ledger import CallAddress, CallResult, call_claim
 from worker.store.runs import RunStore
-from worker.store.scripts import Scripts
 from worker.store.writes import event_body
-from worker.tick import TASK_OF_STAGE
+from worker.tick import TASK_OF_STAGE, Tick
 from worker.twin_finder import TwinFinder
 
 RULES = Rules(poll=Fixed(2_000, jitter=0))
@@ -114,12 +113,15 @@ class Model(RuleBasedStateMachine):
         direct = cast(Redis, SeamRedis(self.redis, lambda _, effect: effect(), self.clock_key))
         seam = SeamRedis(self.redis, self.way.io, self.clock_key)
         self.client = RunClient(direct, key_prefix=self.keys.prefix)
-        self.scripts = Scripts(direct)
         self.provider = TinyProvider(self.way.io, self.plans.__getitem__)
         self.observer = Observer(5, 15, monotonic=lambda: self.seconds)
         self.store = RunStore(seam, self.keys)
         outbox = SeamOutbox(self.bag.append, cast(Any, _Free()))
         desk = furnish.desk(self.store, seam, self.provider, RULES, self.observer, outbox, "runs1")
+        self.ticker = Tick(
+            direct, self.keys, [PROFILE], cast(Any, outbox), tick_ms=50, retention_seconds=604_800,
+            watch=self.observer.clock,
+        )  # fmt: skip
         self.engine, self.finder = furnish.engine(desk), TwinFinder(desk, PROFILE)
         for name, idempotent in IDEMPOTENT.items():
             entry = {"queue": "tools", "timeout_seconds": 60.0, "idempotent": idempotent}
@@ -178,9 +180,12 @@ class Model(RuleBasedStateMachine):
         self.way.let_go(self.way.stalled[nth % len(self.way.stalled)], alive=alive)
         self.ground.loop.run_until_complete(self._settle())
 
-    @rule(what=st.sampled_from(["cancel", "late", "machine", "somebody"]), key=st.sampled_from(RUN_KEYS))
+    @rule(
+        what=st.sampled_from(["cancel", "late", "machine", "somebody", "clock"]),
+        key=st.sampled_from(RUN_KEYS),
+    )
     def disturb(self, what: str, key: str) -> None:
-        """Wish a run cancelled, let late requests have their effect, kill the tools' machine, or take a thread."""
+        """Cancel a run, let late requests have their effect, kill a machine, set Redis's clock, or take a thread."""
         match what:
             case "cancel" if key in self.plans:
                 self.client.cancel(key)
@@ -188,6 +193,9 @@ class Model(RuleBasedStateMachine):
                 self.way.take_late_effects()
             case "machine":
                 self.tools_start()
+            case "clock":
+                self.redis.incrby(self.clock_key, {"a": 3_600_000, "b": -3_600_000, "c": 30_000}[key])
+                self.tick()
             case "somebody":
                 self.provider.make(f"t{RUN_KEYS.index(key)}", "")
 
@@ -211,17 +219,13 @@ class Model(RuleBasedStateMachine):
             self.tick()
 
     def tick(self) -> None:
-        pairs = [(stage, PROFILE) for stage in TASK_OF_STAGE]
-        names = [name for pair in pairs for name in (self.keys.agenda(*pair), self.keys.wake(*pair))]
-        for position in self.scripts.call("due", names, [1_000, 60_000]):
-            stage, profile = pairs[int(position)]
-            self.bag.append(Message(TASK_OF_STAGE[stage], (profile,)))
-        now_ms = int(cast(str, self.redis.get(self.clock_key)))
-        if _TWINS not in self.bag and self.redis.zcount(self.keys.twins(PROFILE), "-inf", now_ms):
+        self.ticker.once()
+        if _TWINS not in self.bag and self.redis.zcount(self.keys.twins(PROFILE), "-inf", self.now_ms()):
             self.bag.append(_TWINS)
 
     def deliver(self, message: Message, at: int = 0, mishap: Mishap = Mishap.NONE) -> None:
         if stage := STAGE_OF_TASK.get(message.task):
+            self.ticker.received(stage, PROFILE)
             self.drive(self.engine.serve(stage), Order(at, mishap))
         elif message is _TWINS:
             self.drive(self.finder.serve(), Order(at, mishap))
@@ -280,9 +284,13 @@ class Model(RuleBasedStateMachine):
                 self.observer.saw_redis("server")
         self.beat()
 
+    def now_ms(self) -> int:
+        """Tell the deployment's time."""
+        ahead_ms = cast(str, self.redis.hget(self.keys.clock(), "ahead_ms")) or 0
+        return int(cast(str, self.redis.get(self.clock_key))) - int(ahead_ms)
+
     def beat(self) -> None:
-        now_ms = int(cast(str, self.redis.get(self.clock_key)))
-        self.redis.zadd(self.keys.workers(), {f"tools{self.machines}": now_ms})
+        self.redis.zadd(self.keys.workers(), {f"tools{self.machines}": self.now_ms()})
 
     # What must hold.
 
@@ -349,13 +357,12 @@ class Model(RuleBasedStateMachine):
     def _next_due(self) -> dict[str, float]:
         """Name the stage that has something due first, and in how many seconds; empty: no run is open."""
         pipe = self.redis.pipeline(transaction=False)
-        pipe.get(self.clock_key)
         for stage in AGENDAS:
             pipe.zrange(self.keys.agenda(stage, PROFILE), 0, 0, withscores=True)
         pipe.zrange(self.keys.twins(PROFILE), 0, 0, withscores=True)
-        now, *firsts = pipe.execute()
+        firsts, now_ms = pipe.execute(), self.now_ms()
         due = {
-            name: (first[0][1] - int(now)) / 1000
+            name: (first[0][1] - now_ms) / 1000
             for name, first in zip([*AGENDAS, "twins"], firsts, strict=True)
             if first
         }

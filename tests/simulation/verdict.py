@@ -19,7 +19,8 @@ def record_faults(record: RunRecord, kind: Kind, *, died: bool) -> Iterator[str]
     """Say what is wrong with one record."""
     seqs = [event.seq for event in record.transitions]
     types = Counter(event.type for event in record.transitions)
-    if record.outcome is None or record.outcome.value not in kind.outcomes:
+    outcomes = kind.outcomes | (kind.after_death if died else frozenset())
+    if record.outcome is None or record.outcome.value not in outcomes:
         yield f"outcome {record.outcome}"
     if seqs != list(range(1, len(seqs) + 1)):
         yield f"events {seqs}"

@@ -39,6 +39,7 @@ def names(keys):
         "workers": keys.workers(),
         "worker:{worker_id}": keys.worker("{worker_id}"),
         "redis": keys.redis(),
+        "clock": keys.clock(),
         "hands:{worker_id}": keys.hands("{worker_id}"),
         "quarantine": keys.quarantine(),
         "usage:{day}": keys.usage("{day}"),

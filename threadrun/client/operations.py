@@ -33,7 +33,7 @@ class Operations:
         return (yield from self._store(prepared))
 
     def _store(self, prepared: Prepared) -> Operation[Enqueued]:
-        text = script_text("enqueue", clock_key=self.clock_key)
+        text = script_text("enqueue", clock_key=self.clock_key, prefix=self.keys.prefix)
         keys, args = enqueue_script(self.keys, prepared)
         answer = yield lambda client: client.register_script(text)(keys=keys, args=args)
         return read_verdict(prepared, answer)
@@ -78,7 +78,7 @@ class Operations:
         return {name: dict(entry) for name, entry in sorted(catalogue.tools.items())}
 
     def _pipelined(self, client: Any, prepared: Sequence[Prepared]) -> Any:
-        text = script_text("enqueue", clock_key=self.clock_key)
+        text = script_text("enqueue", clock_key=self.clock_key, prefix=self.keys.prefix)
         sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
         pipe = client.pipeline(transaction=False)
         pipe.script_load(text)  # in the same round trip, so that Redis cannot have forgotten it

@@ -90,7 +90,7 @@ def _check(run_keys: Sequence[str], thread: tuple[str, str] | None, older_than: 
 
 
 def _remove(keys: Keys, targets: Sequence[Target], tally: _Tally, clock_key: str | None) -> Operation[None]:
-    text = script_text("purge", clock_key=clock_key)
+    text = script_text("purge", clock_key=clock_key, prefix=keys.prefix)
     for batch in batches(targets):
         calls = [_script(keys, one) for one in batch]
         _, *answers = yield lambda client: _run_scripts(client, text, calls)  # noqa: B023 called before the next turn
@@ -117,7 +117,7 @@ def _script(keys: Keys, target: Target) -> tuple[list[str], list[Any]]:
 
 
 def _erase(keys: Keys, found: Search, tally: _Tally, clock_key: str | None) -> Operation[None]:
-    text = script_text("forget", clock_key=clock_key)
+    text = script_text("forget", clock_key=clock_key, prefix=keys.prefix)
     calls = [
         (trace.run_key, _forget_script(keys, trace, trace.run_key))
         for trace in found.traces

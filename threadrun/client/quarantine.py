@@ -172,7 +172,7 @@ def release(keys: Keys, place: str, clock_key: str | None = None) -> Operation[N
 def _decide(
     keys: Keys, at: Place, script: str, args: Sequence[str], clock_key: str | None
 ) -> Operation[None]:
-    text = script_text(script, clock_key=clock_key)
+    text = script_text(script, clock_key=clock_key, prefix=keys.prefix)
     record, stream, list_key = keys.run(at.run_key), keys.stream(), keys.quarantine()
     names = [record, keys.calls(at.run_key), stream, list_key] if at.is_call else [record, stream, list_key]
     where = [keys.prefix, at.run_key, *((at.round, at.index) if at.is_call else ())]

@@ -125,7 +125,7 @@ def cancel(keys: Keys, run_key: str, clock_key: str | None = None) -> Operation[
     """
     checked(run_key)
     event = json.dumps({"type": "run.cancel_requested"}, separators=(",", ":"))
-    text = script_text("cancel_wish", clock_key=clock_key)
+    text = script_text("cancel_wish", clock_key=clock_key, prefix=keys.prefix)
     key_names, op = [keys.run(run_key), keys.stream()], uuid.uuid4().hex
     verdict = yield lambda client: client.register_script(text)(
         keys=key_names, args=[keys.prefix, run_key, event, op]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from threadrun.client.clock import told_ms
 from threadrun.client.operation import Operation
 from threadrun.client.pauses import PauseStats, pauses_of, read_pauses
 from threadrun.keys import Keys
@@ -70,8 +71,8 @@ class Stats:
 
 def stats(keys: Keys) -> Operation[Stats]:
     """Read all agendas and workers."""
-    profiles, workers, tools, quarantined, clock = yield lambda client: _heads(client, keys)
-    now_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000
+    profiles, workers, tools, quarantined, clock, ahead_ms = yield lambda client: _heads(client, keys)
+    now_ms = told_ms(clock, ahead_ms)
     names = list(dict.fromkeys([*profiles, "default"]))
     pairs = [(profile, stage) for profile in names for stage in OPEN_STAGES]
     counts = yield lambda client: _counts(client, keys, pairs, now_ms)
@@ -95,6 +96,7 @@ def _heads(client: Any, keys: Keys) -> Any:
     pipe.zrange(keys.tools_seen(), 0, -1, withscores=True)
     pipe.zcard(keys.quarantine())
     pipe.time()
+    pipe.hget(keys.clock(), "ahead_ms")
     return pipe.execute()
 
 

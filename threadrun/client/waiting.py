@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from threadrun.client.clock import told_ms
 from threadrun.client.operation import Operation
 from threadrun.client.reading import checked
 from threadrun.client.stats import ALIVE_SECONDS, OPEN_STAGES
@@ -142,7 +143,7 @@ def waits_for(keys: Keys, run_key: str) -> Operation[WaitsFor]:
     if profile is None:
         raise RunNotFound(run_key)
     thread = keys.thread(profile, thread_id) if thread_id else keys.nothing()
-    fields, size, clock, seen_ms, holder, place, *scores = yield lambda client: _state(
+    fields, size, clock, ahead_ms, seen_ms, holder, place, *scores = yield lambda client: _state(
         client, keys, run_key, profile, thread, round_ or "0"
     )
     row = dict(zip(_FIELDS, fields, strict=True))
@@ -150,7 +151,7 @@ def waits_for(keys: Keys, run_key: str) -> Operation[WaitsFor]:
         raise RunNotFound(run_key)
     if int(row["schema"] or 0) > SCHEMA:
         raise RecordTooNew(run_key, int(row["schema"] or 0), SCHEMA)
-    now_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000
+    now_ms = told_ms(clock, ahead_ms)
     calls = yield from _open_calls(keys, run_key, int(round_ or 0), int(size or 0))
     holder_stage = None
     if holder and holder != run_key:
@@ -166,6 +167,7 @@ def _state(client: Any, keys: Keys, run_key: str, profile: str, thread: str, rou
     pipe.hmget(keys.run(run_key), _FIELDS)
     pipe.hget(keys.calls(run_key), f"{round_}:size")
     pipe.time()
+    pipe.hget(keys.clock(), "ahead_ms")
     pipe.zscore(keys.profiles(), profile)
     pipe.get(f"{thread}:active")
     pipe.lpos(f"{thread}:waiting", run_key)

@@ -1,10 +1,15 @@
 -- Stands before every script. Times are Redis's clock in milliseconds; every number that becomes text goes
 -- through int(), for Lua would write 1.8e12. No script decodes JSON: cjson turns [] into {} and rounds big
 -- integers; an event is stored by putting seq and time in front of the caller's JSON text.
-local function now_ms()
+local function redis_ms()
   local t = redis.call('TIME')
   return t[1] * 1000 + math.floor(t[2] / 1000)
 end
+
+-- The deployment's clock: Redis's, without the jumps that workers saw it make (worker/store/lua/clock.lua).
+local function ahead_ms() return redis.call('HGET', 'threadrun:clock', 'ahead_ms') or '0' end
+
+local function now_ms() return redis_ms() - ahead_ms() end
 
 local function int(n) return string.format('%.0f', n) end
 

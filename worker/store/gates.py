@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from threadrun.keys import Keys
+from worker.redis_clock import JUMP_MS
 from worker.store.scripts import Arg, Scripts
 
 LIFE_SECONDS = 600
@@ -148,7 +149,10 @@ class SharedGates:
 
     def hear(self, profile: str, now_ms: int, row: Sequence[str | None]) -> None:
         """Take in what a script told beside its own answer, unless something newer is known."""
-        if now_ms >= self.known(profile).told_ms:
+        told_ms = self.known(profile).told_ms
+        if (
+            now_ms >= told_ms or told_ms - now_ms > JUMP_MS
+        ):  # the latter: it was told while the clock was wrong
             self._known[profile] = gates_of(row, now_ms)
 
     async def permit(

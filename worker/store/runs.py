@@ -82,7 +82,7 @@ class RunStore:
     def __init__(self, client: Any, keys: Keys, *, clock_key: str | None = None) -> None:
         self._client = client
         self.keys = keys
-        self._scripts = Scripts(client, clock_key=clock_key)
+        self._scripts = Scripts(client, keys.prefix, clock_key=clock_key)
         self.ledger = Ledger(keys, self._scripts)
         self.gates = SharedGates(keys, self._scripts)
         self.twins = TwinStore(keys, self._scripts)

@@ -16,8 +16,9 @@ class Scripts:
     With an asyncio client the calls return awaitables. A script that Redis has forgotten is loaded again.
     """
 
-    def __init__(self, client: Any, *, clock_key: str | None = None) -> None:
+    def __init__(self, client: Any, prefix: str, *, clock_key: str | None = None) -> None:
         self._client = client
+        self._prefix = prefix
         self._clock_key = clock_key
         self._registered: dict[str, Any] = {}
 
@@ -25,6 +26,6 @@ class Scripts:
         """Run a script of `worker/store/lua/`."""
         script = self._registered.get(name)
         if script is None:
-            text = script_text(name, "worker.store", self._clock_key)
+            text = script_text(name, "worker.store", self._clock_key, self._prefix)
             script = self._registered[name] = self._client.register_script(text)
         return script(keys=keys, args=args)

@@ -2,7 +2,7 @@
 -- A wake-up that no worker receives is sent again after 1, 2, 4 … s: where nobody takes them they must not pile up.
 -- KEYS agenda, wake mark, agenda, wake mark, …
 -- ARGV 1 life of a first mark (ms)  2 longest life (ms)  3… positions (from 0) of wake-ups that were received
--- Returns the positions of the pairs to wake
+-- Returns {now, how far Redis's clock is known to be ahead, position of a pair to wake…}
 -- A mark holds how often the wake-up was sent since it was last received, and when it will be sent again.
 local now = now_ms()
 local function mark(key, sends)
@@ -25,4 +25,6 @@ for i = 1, #KEYS, 2 do
     end
   end
 end
+table.insert(wake, 1, ahead_ms())
+table.insert(wake, 1, int(now))
 return wake

@@ -15,7 +15,7 @@ redis.call('HINCRBY', record, 'requests', ARGV[13])
 redis.call('HSET', record, unpack(ARGV, 16, first_counter - 1))
 local seq = append_event(run_key, record, KEYS[3], ARGV[10], now)
 redis.call('HSET', record, 'stage', 'done', 'version', int(at[1] + 1), 'lease_ms', 0, 'outcome', ARGV[9],
-  'finished_ms', int(now), 'last_op', ARGV[3], 'last_seq', int(seq))
+  'finished_ms', int(math.max(now, at[5])), 'last_op', ARGV[3], 'last_seq', int(seq))
 move_index(prefix, ARGV[8], ARGV[9], run_key, at[5])
 for place in string.gmatch(redis.call('HGET', record, 'aside') or '', '%S+') do
   redis.call('ZREM', prefix .. 'quarantine', place)

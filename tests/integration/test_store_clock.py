@@ -1,0 +1,86 @@
+"""The deployment's clock: Redis's, without its jumps."""
+
+from __future__ import annotations
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.integration.carrying import claim_one
+from tests.integration.test_store_tick import Sent, new_tick
+from threadrun.status import Stage
+from worker.redis_clock import JumpWatch
+from worker.tick import FAR_AHEAD_MS
+
+
+@pytest.fixture
+def sent():
+    return Sent()
+
+
+def set_right(backend, jump_ms=1_000, ahead_ms="0"):
+    keys = [
+        backend.keys.clock(),
+        backend.keys.agenda("create", "default"),
+        backend.keys.wake("create", "default"),
+    ]
+    return backend.scripts.call("clock", keys, [ahead_ms, jump_ms, FAR_AHEAD_MS])
+
+
+@pytest.fixture
+def standing(backend):
+    """Give a watch whose monotonic clock stands, whatever Redis's does."""
+    return JumpWatch(lambda: 100.0)
+
+
+@pytest.mark.parametrize("jump_seconds", [3_600, -3_600])
+def test_redis_clock_may_jump_and_the_deployments_goes_on(backend, client, sent, standing, jump_seconds):
+    tick, key = new_tick(backend, sent, standing), client.enqueue("asst", messages="hi").key
+    assert tick.once() == 1
+    created = client.get(key).created_at
+    backend.turn(jump_seconds)
+    with capture_logs() as logs:
+        assert (tick.once(), tick.once()) == (0, 1)
+
+    assert [(line["event"], line["seconds"]) for line in logs] == [("clock.jumped", jump_seconds)]
+    assert client.enqueue("asst", messages="ho", idempotency_key="after").created
+    assert client.get("after").created_at == created
+
+
+def test_a_jump_is_taken_out_once_though_every_worker_sees_it(backend, client, sent):
+    ticks = [new_tick(backend, sent, JumpWatch(lambda: 100.0)) for _ in range(3)]
+    for tick in ticks:
+        tick.once()
+    backend.turn(3_600)
+    for tick in ticks:
+        tick.once()
+
+    assert backend.sync.hget(backend.keys.clock(), "ahead_ms") == "3600000"
+    assert set_right(backend, ahead_ms="0") == 0
+
+
+async def test_what_was_planned_by_a_wrong_time_is_due_at_once(backend, client, store, sent, standing):
+    tick = new_tick(backend, sent, standing)
+    tick.once()
+    client.enqueue("asst", messages="hi")
+    backend.turn(3_600)
+    await store.rest(await claim_one(store, Stage.CREATE), 5_000)
+    tick.once()
+
+    assert tick.once() == 1
+
+
+async def test_a_clock_that_was_set_back_while_no_worker_ran_puts_nothing_off(
+    backend, client, sent, standing
+):
+    client.enqueue("asst", messages="hi")
+    backend.turn(-3_600)
+    tick = new_tick(backend, sent, standing)
+
+    assert [tick.once(), tick.once()] == [0, 1]
+
+
+def test_clients_tell_the_deployments_time(backend, client):
+    before = client.stats().at
+    backend.sync.hset(backend.keys.clock(), "ahead_ms", 3_600_000)
+
+    assert 3_590 < (before - client.stats().at).total_seconds() <= 3_600
