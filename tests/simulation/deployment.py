@@ -174,8 +174,14 @@ class Deployment:
             if self.due().get(TWINS, 1.0) <= 0:
                 self.runs.look_for_twins()
                 return True
+            self.runs.ticked = True
             return bool(self.runs.tick.once())
         return True
+
+    @property
+    def watched(self) -> bool:
+        """Tell whether a worker has read Redis's clock: what happened to it before, nobody can know."""
+        return self.runs is not None and self.runs.ticked
 
     def deliver(self, message: Message) -> None:
         if stage := STAGE_OF_TASK.get(message.task):
@@ -271,6 +277,7 @@ class RunsProcess:
         served = Served(home.name("runs"), profiles=[PROFILE])
         self.heartbeat = Heartbeat(cast(Redis, redis), around.keys, served, observer, BEAT_SECONDS)
         self.beats_at = 0.0
+        self.ticked = False
         self.tick = Tick(
             cast(Redis, redis),
             around.keys,

@@ -32,9 +32,10 @@ class Life:
     deaths: list[str] = field(default_factory=list)
 
 
-def live(redis: Redis, kind_name: str, *die_at: Point) -> Life:
+def live(redis: Redis, kind: str | Kind, *die_at: Point) -> Life:
     """Carry one kind of run to its end in this process, dying at these points."""
-    kind, entered, server = KINDS[kind_name], Entered(), ProviderServer()
+    kind = KINDS[kind] if isinstance(kind, str) else kind
+    entered, server = Entered(), ProviderServer()
     server.world.set_faults(FaultPlan(kind.faults))
     around = surroundings(redis, server, server.clock.advance)
     told: list[str] = []

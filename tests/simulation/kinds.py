@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.simulation.deployment import Deployment
@@ -39,6 +39,10 @@ class Kind:
     """How the provider misbehaves."""
     dies_at: tuple[Point, ...] = ()
     """Where somebody dies in every life of this kind, so that the points of the recovery are tried too."""
+
+    def set_in(self, stage: Stage, seconds: float) -> Kind:
+        """Give the same kind with Redis's clock set in a stage."""
+        return replace(self, jump=(stage, seconds))
 
 
 def cancelled(in_: Stage, script: str, **more: Any) -> Kind:
@@ -119,7 +123,7 @@ def play(deployment: Deployment, kind: Kind, thread_id: str, prefix: str = "") -
 
     def between() -> None:
         nonlocal wished, jumped
-        if not jumped and kind.jump is not None and kind.jump[0] in deployment.due():
+        if not jumped and kind.jump and deployment.watched and kind.jump[0] in deployment.due():
             jumped = True
             deployment.jump(kind.jump[1])
         if not wished and kind.cancel_in is not None and kind.cancel_in in deployment.due():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 from tests.simulation.kinds import IDEMPOTENT, Kind
@@ -26,6 +27,8 @@ def record_faults(record: RunRecord, kind: Kind, *, died: bool) -> Iterator[str]
         yield f"events {seqs}"
     if types["run.finished"] != 1 or record.transitions[-1].type != "run.finished":
         yield "not finished once, by the last event"
+    if any(a.at > b.at for a, b in pairwise(record.transitions)):
+        yield "events go back in time"
     if record.missing:
         yield f"missing {record.missing}"
     if record.finished_at is None or record.finished_at < record.created_at:
