@@ -10,6 +10,7 @@ from typing import Any
 
 from threadrun.errors import RecordTooNew
 from threadrun.models import Message, Run, RunStep, Usage
+from threadrun.models.item_texts import item_texts
 from threadrun.request import RunRequest
 from threadrun.status import CallState, Outcome, RunStatus, Stage
 
@@ -229,8 +230,8 @@ def run_record(
         thread_id=get("thread_id") or None,
         run_id=get("run_id") or None,
         run=Run.from_wire(fields["run"]) if get("run") else None,
-        steps=tuple(RunStep.from_wire(step) for step in json.loads(get("steps") or "[]")),
-        messages=tuple(Message.from_wire(message) for message in json.loads(get("messages") or "[]")),
+        steps=tuple(RunStep.from_wire(step) for step in item_texts(get("steps") or "[]")),
+        messages=tuple(Message.from_wire(message) for message in item_texts(get("messages") or "[]")),
         usage=Usage.from_wire(fields["usage"]) if get("usage") else None,
         usage_source=get("usage_source") or "",
         tool_calls=tool_calls(calls),

@@ -18,6 +18,9 @@ from worker.store.scripts import Arg
 from worker.store.writes import event_body
 from worker.view import RunView
 
+MAX_COUNTED_TOKENS = 10**12
+"""What a server says beyond this is kept in the record, but counted nowhere: no run uses so many."""
+
 
 @dataclass(frozen=True, slots=True)
 class Closing:
@@ -96,5 +99,7 @@ def _counters(run: RunView, closing: Closing, summary: dict[str, Any]) -> dict[s
     of = f"{closing.model or '-'}|{run.assistant_id}"
     counters = {f"runs|{of}": 1, f"tool_calls|{of}": run.total_calls}
     for name in ("prompt_tokens", "completion_tokens", "total_tokens"):
-        counters[f"{name}|{of}"] = summary[name] or 0
+        tokens = summary[name] or 0
+        # Redis refuses to count beyond 64 bits, in the middle of the script.
+        counters[f"{name}|{of}"] = tokens if 0 <= tokens <= MAX_COUNTED_TOKENS else 0
     return {name: count for name, count in counters.items() if count}

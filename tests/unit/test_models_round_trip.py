@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from threadrun.models import Message, Page, Run, RunStep, WireInvalid
+from threadrun.models.item_texts import member_item_texts
 
 # Half surrogate pairs are in: a server that cuts strings by UTF-16 units sends them.
 TEXTS = st.text(st.characters(exclude_categories=()), max_size=8)
@@ -113,6 +114,41 @@ def test_repeated_keys_and_every_digit_stay_in_the_text() -> None:
     assert run.status == "failed"
     assert run.to_wire_json() == text
     assert Run.from_wire(text.encode()).to_wire_json() == text
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "1e400", "-1e400", "-0.0", "-0", "1.50", "1E+5", "0.1e-400", "0.10000000000000000000001",
+        "123456789012345678901234567890123", '"half \\ud83d"', '{"a": 1, "a": 2}', '"\\u0041/\\/"', "[ 1 ,\n2]",
+    ],
+)  # fmt: skip
+def test_every_form_of_a_value_is_written_back_also_from_a_page(value: str) -> None:
+    text = f'{{"id": "r", "status": "queued", "x": {value}, "y": {value}}}'
+    page = Page[Run].from_wire(
+        f'{{"object": "list", "data": [ {text} , {text}], "data_": [{value}]}}'.encode()
+    )
+
+    for run in (Run.from_wire(text), *page.data):
+        assert run.to_wire_json() == text
+        assert json.dumps(run.to_wire()["x"]) == json.dumps(json.loads(value))
+
+
+def test_a_number_too_big_for_a_float_reads_as_absent_and_is_written_as_a_number() -> None:
+    text = '{"id": "r", "status": "queued", "created_at": 1e400, "usage": {"total_tokens": 1, "x": -1e400}}'
+    run = Run.from_wire(text)
+    assert run.created_at is None
+    assert run.usage is not None
+    assert run.usage.to_wire_json() == '{"total_tokens":1,"x":-1e999}'
+    assert run.to_wire_json() == text
+
+
+@pytest.mark.parametrize(
+    "text", ['{"data": {}}', '{"data": [1', "", "[1]", '{"a": [1]}', '{"data": [' + "[" * 9999]
+)
+def test_what_is_no_array_of_a_page_is_not_cut(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        member_item_texts(text, "data")
 
 
 def test_absence_null_and_the_empty_object_stay_apart() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Generic, TypeVar
+from contextlib import suppress
+from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import BeforeValidator
 
+from threadrun.models.item_texts import member_item_texts
 from threadrun.models.tolerant import Tolerant, TolerantText
 from threadrun.models.wire import WireModel
+from threadrun.models.wire_json import utf8_text
 
 T = TypeVar("T")
 
@@ -33,3 +36,14 @@ class Page(WireModel, Generic[T]):
     """The last entry's id, the cursor of the next page; null on an empty page."""
     has_more: Tolerant[bool] = None
     """Whether there is another page; none: the server did not say."""
+
+    @classmethod
+    def _read_text(cls, text: bytes | str) -> Self:
+        page = super()._read_text(text)
+        # What cannot be cut keeps its parsed object: nothing but digits and repeated keys is lost.
+        with suppress(ValueError):
+            texts = member_item_texts(utf8_text(text), "data")
+            for entry, own in zip(page.data, texts, strict=True):
+                if isinstance(entry, WireModel):
+                    entry._source = own
+        return page

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias, TypeVar
 
-from pydantic import GetCoreSchemaHandler, StrictFloat, StrictInt
+from pydantic import AllowInfNan, GetCoreSchemaHandler, Strict, StrictInt
 from pydantic_core import CoreSchema, core_schema
 
 T = TypeVar("T")
@@ -58,5 +58,5 @@ TolerantObject: TypeAlias = Annotated[dict[str, Any], AbsentIfWrong(dict)]
 TolerantTuple: TypeAlias = Annotated[tuple[Annotated[T, LeftOutIfWrong()], ...], AbsentIfWrong(tuple)]
 """A JSON array as a tuple without the items that do not fit, or the empty tuple."""
 
-Number: TypeAlias = StrictInt | StrictFloat
-"""A number in the form it was sent in; a boolean or a string is none."""
+Number: TypeAlias = StrictInt | Annotated[float, Strict(), AllowInfNan(False)]
+"""A number in the form it was sent in; a boolean, a string or one too big for a float is none."""

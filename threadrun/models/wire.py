@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from copy import deepcopy
 from typing import Any, ClassVar, Self
 
@@ -20,7 +21,15 @@ from pydantic_core import from_json
 
 from threadrun.errors import Problem
 from threadrun.models.wire_invalid import WireInvalid
-from threadrun.models.wire_json import JsonObject, as_json, read_any_json, with_whole_characters, write_json
+from threadrun.models.wire_json import (
+    JsonObject,
+    as_json,
+    read_any_json,
+    utf8_text,
+    with_whole_characters,
+    write_json,
+    write_parsed,
+)
 
 
 class Construction:
@@ -83,7 +92,10 @@ class WireModel(BaseModel):
         try:
             parsed = from_json(text, allow_inf_nan=False)
         except (ValueError, TypeError):
-            return cls._read(read_any_json(text))
+            model = cls._read(read_any_json(text))
+            with suppress(ValueError):  # in another encoding its object has to do
+                model._source = utf8_text(text)
+            return model
         model = cls.model_validate(parsed)
         # The text itself, since only it has repeated keys and every digit.
         model._source = text
@@ -131,8 +143,7 @@ class WireModel(BaseModel):
             case dict() as parsed:
                 return deepcopy(parsed)
             case text:
-                parsed_again: JsonObject = from_json(text)
-                return parsed_again
+                return _parsed(text)
 
     def to_wire_json(self) -> str:
         """Give the object as JSON text: the text it was read from, when it was read from text.
@@ -145,6 +156,8 @@ class WireModel(BaseModel):
                 return text.decode()
             case str() as text:
                 return text
+            case dict() as parsed:
+                return write_parsed(parsed)
         return write_json(self.to_wire())
 
     def _given(self) -> Iterator[tuple[str, Any]]:
@@ -179,6 +192,14 @@ class WireModel(BaseModel):
     def __repr_args__(self) -> list[tuple[str | None, Any]]:
         # The other fields can hold what users wrote, which must not reach a log.
         return [(name, value) for name, value in self.__dict__.items() if name in self._shown]
+
+
+def _parsed(text: bytes | str) -> JsonObject:
+    try:
+        parsed: JsonObject = from_json(text)
+    except ValueError:
+        parsed = read_any_json(text)
+    return parsed
 
 
 def _plain(value: Any) -> Any:

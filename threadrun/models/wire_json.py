@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
 JsonObject = dict[str, Any]
 """A JSON object as Python holds it."""
+
+
+_TOO_BIG = re.compile(r'"(?:[^"\\]|\\.)*"|-?Infinity')
 
 
 def read_any_json(text: bytes | str) -> Any:
@@ -25,6 +29,19 @@ def read_any_json(text: bytes | str) -> Any:
         raise ValueError("nested too deeply") from None
 
 
+def utf8_text(text: bytes | str) -> str:
+    """Decode JSON of UTF-8, without its byte order mark.
+
+    Raises:
+        ValueError: it has another encoding.
+    """
+    if isinstance(text, str):
+        return text
+    if not json.detect_encoding(text).startswith("utf-8"):
+        raise ValueError("not UTF-8")
+    return text.decode("utf-8-sig")
+
+
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
@@ -39,6 +56,18 @@ def write_json(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     # Half of a surrogate pair cannot be encoded as UTF-8; escaped it can.
     return text if _encodable(text) else json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def write_parsed(value: Any) -> str:
+    """Write JSON that was parsed: a number that was too big for a float is written as one, 1e999."""
+    try:
+        return write_json(value)
+    except ValueError:
+        return _TOO_BIG.sub(_as_number, json.dumps(value, separators=(",", ":")))
+
+
+def _as_number(token: re.Match[str]) -> str:
+    return token[0].replace("Infinity", "1e999") if token[0][0] != '"' else token[0]
 
 
 def as_json(value: Any) -> Any:

@@ -76,6 +76,37 @@ async def test_a_required_action_of_another_type_is_waited_for(new_house) -> Non
     assert (record.outcome, record.tool_calls) == (Outcome.COMPLETED, ())
 
 
+@pytest.mark.parametrize("tokens", [2**63, 10**30, -(2**63)])
+async def test_tokens_beyond_all_bounds_are_kept_and_not_counted(new_house, tokens) -> None:
+    ended = {**ENDED, "usage": {"prompt_tokens": tokens, "total_tokens": 7}}
+    async with answered_by(Canned(get_run=[ended]).answer) as provider:
+        house = new_house(provider)
+        key = house.enqueue()
+        await house.carry()
+
+    usage = house.record(key).usage
+    assert usage is not None
+    assert usage.prompt_tokens == tokens
+    (day,) = house.backend.sync.keys("*:usage:*")
+    assert house.backend.sync.hgetall(day) == {"runs|-|asst": "1", "total_tokens|-|asst": "7"}
+    assert house.backend.sync.pttl(house.backend.keys.run(key)) > 0
+
+
+async def test_numbers_of_any_form_and_size_are_in_the_record_as_they_were_sent(new_house) -> None:
+    usage = '{"prompt_tokens": 1000000000000000000000000, "completion_tokens": 1e400, "total_tokens": 2.50}'
+    ended = f'{{"id": "run_1", "status": "completed", "created_at": 1e400, "expires_at": 1e400, "usage": {usage}}}'
+    step = (
+        '{"id": "step_1", "score": 1.50, "score": -0.0, "far": 1e400, "cut": "\\ud83d", "step_details": {}}'
+    )
+    canned = Canned(get_run=[ended], steps=[f'{{"data": [{step}], "has_more": false}}'])
+    record = await carried(new_house, canned)
+
+    assert (record.outcome, record.missing) == (Outcome.COMPLETED, ())
+    assert record.run is not None
+    assert record.run.to_wire_json() == ended
+    assert [one.to_wire_json() for one in record.steps] == [step]
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
