@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 
 from threadrun.models import Run
-from threadrun.request import RUN_KEY_METADATA
+from worker.echo import Echo, carries_key
 from worker.lease import BeforeRequest
 from worker.paging import Pages
 from worker.providers.base import Provider, Reply, Yes
@@ -16,7 +16,9 @@ MAX_PAGES = 10
 """How many pages of 100 runs are searched, newest first; our run is among the newest."""
 
 
-async def search(provider: Provider, run: RunView, before_request: BeforeRequest) -> Reply[tuple[Run, ...]]:
+async def search(
+    provider: Provider, run: RunView, before_request: BeforeRequest, echo: Echo
+) -> Reply[tuple[Run, ...]]:
     """Read the thread's runs, newest first, until ours is found by the run key in its metadata.
 
     Raises:
@@ -29,6 +31,7 @@ async def search(provider: Provider, run: RunView, before_request: BeforeRequest
         if not isinstance(reply, Yes):
             return reply
         more = runs.add(reply.value)
+        echo.saw_listed(run.assistant_id, reply.value.data)
         if (found := by_key(runs.entries, run.key)) or not more:
             return Yes(found or without_key(runs.entries, run), reply.answer)
     return Yes(without_key(runs.entries, run), reply.answer)
@@ -45,11 +48,6 @@ async def newest(provider: Provider, run: RunView, before_request: BeforeRequest
     if not isinstance(reply, Yes):
         return reply
     return Yes(reply.value.data[0].id if reply.value.data else "", reply.answer)
-
-
-def carries_key(one: Run, run_key: str) -> bool:
-    """Tell whether a run's metadata carries a run key."""
-    return (one.metadata or {}).get(RUN_KEY_METADATA) == run_key
 
 
 def by_key(runs: Sequence[Run], run_key: str) -> tuple[Run, ...]:

@@ -33,7 +33,7 @@ async def ask(desk: Desk, run: RunView, question: Question, before_request: Befo
             reply = await desk.provider.get_run(run.thread_id or "", run.run_id or "")
             return await _with_tools(desk, run, reply)
         case Question.SEARCH:
-            return RunsSearched(await search(desk.provider, run, before_request))
+            return RunsSearched(await search(desk.provider, run, before_request, desk.echo))
         case Question.NEWEST:
             return NewestSeen(await newest(desk.provider, run, before_request))
         case Question.STEPS:

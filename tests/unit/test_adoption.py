@@ -10,6 +10,7 @@ from tests.unit.decide.views import NOW, a_run, intent, no, unknown, yes
 from threadrun.models import Page, Run
 from threadrun.status import Stage
 from worker.adoption import by_key, newest, search, without_key
+from worker.echo import Echo
 from worker.providers.base import Refusal, Yes
 from worker.view import Effect, Progress
 
@@ -105,7 +106,7 @@ def page(*runs: Run, has_more: bool = False, last_id: str | None = None) -> Any:
 
 async def searched(*replies: Any) -> tuple[Any, Listing]:
     listing = Listing(*replies)
-    return await search(listing, OURS, _nothing_to_renew), listing  # type: ignore[arg-type]
+    return await search(listing, OURS, _nothing_to_renew, Echo()), listing  # type: ignore[arg-type]
 
 
 async def test_pages_are_read_until_it_is_found_and_no_further():

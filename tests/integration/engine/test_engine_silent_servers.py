@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from tests.integration.engine.served_house import ServedHouse
@@ -90,4 +92,20 @@ async def test_where_metadata_comes_back_a_foreign_run_is_never_taken_over(backe
     assert house.record(key).outcome is Outcome.COMPLETED
     assert house.record(key).run_id != foreign
     assert house.events(key).count("run.create_sent") == 2
+    await house.aclose()
+
+
+async def test_a_server_that_nobody_knew_yet_shows_in_the_search_itself_that_nothing_must_be_sent_again(
+    backend, monkeypatch
+):
+    house = ServedHouse(backend, Quirk.METADATA_NULL, Quirk.NO_ACTIVE_RUN_LIMIT)
+    monkeypatch.setattr("worker.redis_clock.time", house.monotonic_module())
+    house.desk = partial(house.desk, echo=Echo("default"))
+    thread = await house.thread()
+    house.server.faults = ANSWER_LOST
+    key = house.enqueue(thread_id=thread, messages="say once")
+    await house.carry()
+
+    assert house.record(key).outcome is Outcome.LOST
+    assert house.events(key).count("run.create_sent") == len(house.server.runs()) == 1
     await house.aclose()
