@@ -12,7 +12,10 @@ from threadrun.testing import FaultPlan, FaultRule, Quirk
 from threadrun.testing.faults import Fault
 from worker.echo import SIGHTS, Echo
 
-ANSWER_LOST = FaultPlan([FaultRule(fault=Fault.CONNECTION_CLOSED, operation="create_run", times=1)])
+
+def answer_lost() -> FaultPlan:
+    """Lose the answer to one create; a plan counts, so each server has its own."""
+    return FaultPlan([FaultRule(fault=Fault.CONNECTION_CLOSED, operation="create_run", times=1)])
 
 
 @pytest.fixture
@@ -24,7 +27,7 @@ async def house(backend, monkeypatch):
 
 
 async def test_a_run_whose_answer_was_lost_is_found_on_the_thread_that_was_made_for_it(house):
-    house.server.faults = ANSWER_LOST
+    house.server.faults = answer_lost()
     key = house.enqueue()
     await house.carry()
 
@@ -36,11 +39,12 @@ async def test_a_run_whose_answer_was_lost_is_found_on_the_thread_that_was_made_
 async def test_on_a_thread_with_other_runs_ours_is_the_one_that_came_after_the_newest_of_them(house):
     thread = await house.thread()
     earlier = [await house.foreign_run(thread) for _ in range(2)]
-    house.server.faults = ANSWER_LOST
+    house.server.faults = answer_lost()
     key = house.enqueue(thread_id=thread)
     await house.carry()
 
     assert house.record(key).outcome is Outcome.COMPLETED
+    assert house.events(key).count("run.adopted") == 1
     assert house.record(key).run_id not in earlier
     assert len(house.server.runs()) == 3
 
@@ -102,7 +106,7 @@ async def test_a_server_that_nobody_knew_yet_shows_in_the_search_itself_that_not
     monkeypatch.setattr("worker.redis_clock.time", house.monotonic_module())
     house.desk = partial(house.desk, echo=Echo("default"))
     thread = await house.thread()
-    house.server.faults = ANSWER_LOST
+    house.server.faults = answer_lost()
     key = house.enqueue(thread_id=thread, messages="say once")
     await house.carry()
 
