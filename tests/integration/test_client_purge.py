@@ -250,8 +250,10 @@ async def test_the_thread_goes_to_the_next_run_when_a_purged_one_still_held_it(
 async def test_a_thread_held_by_a_run_whose_record_is_gone_is_freed(client, store, backend, caller, waiting):
     mailbox = backend.keys.thread("default", "thread_1")
     backend.sync.set(mailbox + ":active", "gone")
-    if waiting:
+    if waiting:  # since the holder still had a record
+        backend.sync.hset(backend.keys.run("gone"), "stage", "poll")
         client.enqueue("asst", thread_id="thread_1", messages="hi", idempotency_key="next")
+        backend.sync.delete(backend.keys.run("gone"))
 
     done = await caller.purge("gone")
 

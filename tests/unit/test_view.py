@@ -99,13 +99,14 @@ def test_calls_are_added_without_changing_the_view():
 
 def test_a_ledger_row_is_typed():
     values = {
-        "state": "claimed", "tool": "add", "tool_call_id": "c", "attempts": "2", "sends": "3", "sent_ms": "4",
-        "not_before_ms": "5", "worker": "w", "token": "t", "deadline_ms": "6", "idempotent": "1", "queue": "slow",
-        "timeout_seconds": "1.5", "on_unknown": "park", "strikes": "1", "deaths": "2", "quarantined_ms": "7",
+        "state": "claimed", "tool": "add", "tool_call_id": "c", "type": "mcp", "attempts": "2", "sends": "3",
+        "sent_ms": "4", "not_before_ms": "5", "worker": "w", "token": "t", "deadline_ms": "6", "idempotent": "1",
+        "queue": "slow", "timeout_seconds": "1.5", "on_unknown": "park", "strikes": "1", "deaths": "2",
+        "quarantined_ms": "7",
     }  # fmt: skip
     assert set(values) == set(ROW_FIELDS)
     assert call_view(1, [values[name] for name in ROW_FIELDS]) == CallView(
-        index=1, state=CallState.CLAIMED, tool="add", tool_call_id="c", attempts=2, sends=3, sent_ms=4,
+        index=1, state=CallState.CLAIMED, tool="add", tool_call_id="c", type="mcp", attempts=2, sends=3, sent_ms=4,
         not_before_ms=5, worker="w", token="t", deadline_ms=6, idempotent=True, queue="slow", timeout_seconds=1.5,
         on_unknown=OnUnknown.PARK, strikes=1, deaths=2, quarantined=True,
     )  # fmt: skip
