@@ -21,7 +21,7 @@ demo: .venv/.installed ## carry some twenty runs of every kind on this machine, 
 	@$(BIN)/python examples/demo.py
 
 test: .venv/.installed ## run every test
-	$(BIN)/python -m pytest --durations=15
+	$(BIN)/python -m pytest -n 3 --dist loadfile --durations=15
 
 lint: .venv/.installed ## check style, types and the arrows between the packages
 	$(BIN)/ruff check .

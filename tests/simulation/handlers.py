@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.simulation.seam import Life
-from threadrun.tools import ToolContext, ToolRegistry, tool
+from threadrun.tools import Tool, ToolContext, ToolRegistry
+from threadrun.tools.building import build_tool
+from threadrun.tools.options import ToolOptions
+
+
+def unregistered(**options: Any) -> Callable[[Callable[..., Any]], Tool]:
+    """Make a tool that no registry of the process knows: other tests have tools of the same names there."""
+    frame = inspect.currentframe()
+    return lambda function: build_tool(
+        function, None, None, ToolOptions(**options), frame.f_back if frame else None
+    )
 
 
 @dataclass
@@ -29,9 +40,7 @@ class Handlers:
 
     def __call__(self, life: Callable[[], Life]) -> ToolRegistry:
         self._life = life
-        return ToolRegistry(
-            [function.tool for function in (*self._sound(), *self._unsound(), *self._delicate())]
-        )
+        return ToolRegistry([*self._sound(), *self._unsound(), *self._delicate()])
 
     def _enter(self, context: ToolContext, name: str) -> None:
         self._life().step("handler entry before")
@@ -39,15 +48,15 @@ class Handlers:
         self._life().step("handler entry after")
         context.cancelled()
 
-    def _sound(self) -> Iterator[Any]:
-        @tool
+    def _sound(self) -> Iterator[Tool]:
+        @unregistered()
         def add(context: ToolContext, a: int, b: int) -> int:
             """Add."""
             self._enter(context, "add")
             self._life().step("handler exit")
             return a + b
 
-        @tool(idempotent=True)
+        @unregistered(idempotent=True)
         def look(context: ToolContext) -> str:
             """Look."""
             self._enter(context, "look")
@@ -56,14 +65,14 @@ class Handlers:
 
         yield from (add, look)
 
-    def _unsound(self) -> Iterator[Any]:
-        @tool
+    def _unsound(self) -> Iterator[Tool]:
+        @unregistered()
         def fail(context: ToolContext) -> str:
             """Fail."""
             self._enter(context, "fail")
             raise ValueError("wrong")
 
-        @tool(idempotent=True, retries=2)
+        @unregistered(idempotent=True, retries=2)
         def flaky(context: ToolContext) -> str:
             """Fail the first time."""
             self._enter(context, "flaky")
@@ -71,7 +80,7 @@ class Handlers:
                 raise ValueError("not yet")
             return "at last"
 
-        @tool(idempotent=True)
+        @unregistered(idempotent=True)
         def killed(context: ToolContext) -> str:
             """Die with the child, the first time."""
             self._enter(context, "killed")
@@ -79,7 +88,7 @@ class Handlers:
                 self._life().shoot()
             return "alive"
 
-        @tool
+        @unregistered()
         def shot(context: ToolContext) -> str:
             """Die with the child."""
             self._enter(context, "shot")
@@ -87,14 +96,14 @@ class Handlers:
 
         yield from (fail, flaky, killed, shot)
 
-    def _delicate(self) -> Iterator[Any]:
-        @tool(on_unknown="fail")
+    def _delicate(self) -> Iterator[Tool]:
+        @unregistered(on_unknown="fail")
         def fatal(context: ToolContext) -> str:
             """Die with the child, and fail the run."""
             self._enter(context, "fatal")
             self._life().shoot()
 
-        @tool(on_unknown="park")
+        @unregistered(on_unknown="park")
         def parked(context: ToolContext) -> str:
             """Die with the child, and wait for a person."""
             self._enter(context, "parked")
