@@ -11,6 +11,9 @@ from threadrun.errors import InvalidRequest
 from threadrun.models import FunctionToolChoice, OtherToolChoice
 from threadrun.request import RunRequest
 
+NO_JSON = type("NoJson", (), {"__repr__": lambda self: "NO_JSON"})()
+"""A value that JSON cannot say, with the same name in every process."""
+
 REQUEST = {"assistant_id": "asst_1", "thread_id": "thread_1"}
 SCHEMA = {"type": "object", "properties": {"a": {"default": None}}}
 
@@ -105,7 +108,7 @@ def test_what_fits_is_stored_and_sent_as_it_was_given(field: str, value: Any) ->
             ".json_schema.strict",
             "must be true or false",
         ),
-        ("response_format", {"type": "text", "x": object()}, ".x", "not a JSON type"),
+        ("response_format", {"type": "text", "x": NO_JSON}, ".x", "not a JSON type"),
     ],
     ids=str,
 )

@@ -13,6 +13,9 @@ from threadrun.errors import InvalidRequest, Problem
 from threadrun.plain_json import MAX_DEPTH, plain_json
 from threadrun.request import MAX_METADATA_PAIRS, RUN_KEY_METADATA, RUN_KEY_PATTERN, RunRequest
 
+NO_JSON = type("NoJson", (), {"__repr__": lambda self: "NO_JSON"})()
+"""A value that JSON cannot say, with the same name in every process."""
+
 OURS = {"thread_id", "messages", "profile", "deadline_seconds", "thread_strategy", "on_done", "include"}
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -159,7 +162,7 @@ def test_whatever_json_can_say_is_stored_and_sent_as_it_was_given(value):
 @pytest.mark.parametrize(
     ("value", "path"),
     [
-        (object(), "tool_resources.a"),
+        (NO_JSON, "tool_resources.a"),
         ({"b": [1, {2}]}, "tool_resources.a.b.1"),
         (b"x", "tool_resources.a"),
         (datetime(2026, 1, 1, tzinfo=UTC), "tool_resources.a"),
