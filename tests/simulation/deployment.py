@@ -88,6 +88,7 @@ class Deployment:
         self._generation = 0
         self.runs: RunsProcess | None = None
         self.tools: ToolsProcess | None = None
+        self._witness: RunsProcess | None = None
 
     # The clock.
 
@@ -101,6 +102,7 @@ class Deployment:
 
     def jump(self, seconds: float) -> None:
         """Set Redis's clock, and no other."""
+        self._witness = self.runs
         self.around.redis.incrby(self.around.clock_key, round(seconds * 1000))
 
     # The processes.
@@ -182,6 +184,12 @@ class Deployment:
     def watched(self) -> bool:
         """Tell whether a worker has read Redis's clock: what happened to it before, nobody can know."""
         return self.runs is not None and self.runs.ticked
+
+    @property
+    def jump_forgotten(self) -> bool:
+        """Tell whether the one worker that could have noticed a jump has died of noticing it: no other can know."""
+        taken_out = int(self.around.redis.hget(self.around.keys.clock(), "ahead_ms") or 0)
+        return self._witness is not None and self._witness.life.over and not taken_out
 
     def deliver(self, message: Message) -> None:
         if stage := STAGE_OF_TASK.get(message.task):

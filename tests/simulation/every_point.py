@@ -46,7 +46,8 @@ def live(redis: Redis, kind: str | Kind, *die_at: Point) -> Life:
             run_keys = play(deployment, kind, a_thread(server))
         evidence = Evidence(run_keys, [*map(server.world.dialect.run, server.world.runs.values())],
                             entered.entries, told)  # fmt: skip
-        found = deployment.errors + faults(around, kind, evidence, deployment.deaths)
+        judged = kind.after_a_forgotten_jump() if deployment.jump_forgotten else kind
+        found = deployment.errors + faults(around, judged, evidence, deployment.deaths)
         return Life(deployment.fate.points, found, deployment.deaths)
     finally:
         deployment.close()

@@ -35,6 +35,8 @@ class Kind:
     """How its tool calls may end when nobody dies."""
     jump: tuple[Stage, float] | None = None
     """Set Redis's clock by so many seconds as soon as a run is seen in this stage."""
+    passed_seconds: float = 0.0
+    """How much time passed by Redis's clock and by no other."""
     faults: tuple[FaultRule, ...] = ()
     """How the provider misbehaves."""
     dies_at: tuple[Point, ...] = ()
@@ -43,6 +45,11 @@ class Kind:
     def set_in(self, stage: Stage, seconds: float) -> Kind:
         """Give the same kind with Redis's clock set in a stage."""
         return replace(self, jump=(stage, seconds))
+
+    def after_a_forgotten_jump(self) -> Kind:
+        """Give the same kind with the jump taken for time that has passed, which ends a run in time's name."""
+        assert self.jump is not None
+        return replace(self, outcomes=self.outcomes | {"timed_out"}, passed_seconds=self.jump[1])
 
 
 def cancelled(in_: Stage, script: str, **more: Any) -> Kind:

@@ -33,7 +33,7 @@ def record_faults(record: RunRecord, kind: Kind, *, died: bool) -> Iterator[str]
         yield f"missing {record.missing}"
     if record.finished_at is None or record.finished_at < record.created_at:
         yield "ended before it began"
-    elif (record.finished_at - record.created_at).total_seconds() > RECOVERY_SECONDS:
+    elif (record.finished_at - record.created_at).total_seconds() > RECOVERY_SECONDS + kind.passed_seconds:
         yield f"took {record.finished_at - record.created_at}"
     if record.outcome is not None and record.outcome.value == "completed":
         yield from _call_faults(record, kind, died=died)
