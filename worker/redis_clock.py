@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 JUMP_MS = 5_000
 """What differs by more is a jump; less is lost in leases and margins."""
@@ -66,9 +66,10 @@ class JumpWatch:
             return 0
         return round(passed_ms - (shortest_ms + longest_ms) / 2)
 
-    def forget(self) -> None:
-        """Begin anew, after a jump was taken out."""
-        self._last = None
+    def take_out(self, jump_ms: int) -> None:
+        """Know that a jump was taken out of the clock, by this worker or by another that saw it too."""
+        if self._last is not None:
+            self._last = replace(self._last, now_ms=self._last.now_ms - jump_ms)
 
     def doubts(self, now_ms: int) -> bool:
         """Tell whether a time that Redis told can only be explained by a jump."""

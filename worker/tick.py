@@ -108,7 +108,7 @@ class Tick:
                 self._take_out(jump_ms or 0, ahead_ms)
             if jump_ms:
                 due = []  # sent by the next tick, once the clock is right
-                self._watch.forget()
+                self._watch.take_out(jump_ms)
             # Sent before anything else can fail: those stages are marked as woken now.
             for position in due:
                 stage, profile = self._pairs[int(position)]

@@ -71,7 +71,7 @@ AGENDAS = [stage for stage in Stage if stage is not Stage.DONE]
 _TWINS = Message("look for twins")
 """Not a message in truth: every worker looks for twins once a second."""
 
-_LOOK = (Path(__file__).parent / "look.lua").read_text()
+_HERE = Path(__file__).parent
 
 
 @dataclass
@@ -80,12 +80,17 @@ class Ground:
 
     redis: Redis
     loop: asyncio.AbstractEventLoop
+    look: Any
+    next_due: Any
 
     @classmethod
     def on(cls, redis: Redis) -> Ground:
         loop = asyncio.new_event_loop()
         loop.set_exception_handler(lambda *_: None)  # a task that died is nobody's news
-        return cls(redis, loop)
+        scripts = [
+            redis.register_script((_HERE / f"{name}.lua").read_text()) for name in ("look", "next_due")
+        ]
+        return cls(redis, loop, *scripts)
 
 
 class Model(RuleBasedStateMachine):
@@ -96,7 +101,8 @@ class Model(RuleBasedStateMachine):
         self.ground, self.redis, self.keys = ground, ground.redis, Keys("m:")
         self.clock_key = "clock-of-m"
         self.redis.flushdb()
-        self.redis.set(self.clock_key, START_MS)
+        self.redis_ms, self.ahead_ms, self.clock_was_set = START_MS, 0, False
+        self.set_redis(0)
         self.seconds = 1_000.0
         self.plans: dict[str, tuple[Rounds, str]] = {}
         self.bag: list[Message] = []
@@ -194,7 +200,8 @@ class Model(RuleBasedStateMachine):
             case "machine":
                 self.tools_start()
             case "clock":
-                self.redis.incrby(self.clock_key, {"a": 3_600_000, "b": -3_600_000, "c": 30_000}[key])
+                self.clock_was_set = True
+                self.set_redis({"a": 3_600_000, "b": -3_600_000, "c": 30_000}[key])
                 self.tick()
             case "somebody":
                 self.provider.make(f"t{RUN_KEYS.index(key)}", "")
@@ -213,7 +220,7 @@ class Model(RuleBasedStateMachine):
         """Turn the clocks to where something is due, but not far; the provider goes a step on."""
         self.tick()
         if not self.bag and (due := self._next_due()):
-            self.turn(max(0.3, min(5.0, *due.values(), 5.0)))
+            self.turn(max(0.3, min(5.0, due[1])))
             for run in self.provider.runs.values():
                 run.step()
             self.tick()
@@ -279,15 +286,21 @@ class Model(RuleBasedStateMachine):
             left -= step
             self.way.take_late_effects(self.seconds + step)
             self.seconds += step
-            self.redis.incrby(self.clock_key, round(step * 1000))
             if not blind:
                 self.observer.saw_redis("server")
+        self.set_redis(round(seconds * 1000))
         self.beat()
+
+    def set_redis(self, by_ms: int) -> None:
+        """Set Redis's clock, and no other."""
+        self.redis_ms += by_ms
+        self.redis.set(self.clock_key, self.redis_ms)
 
     def now_ms(self) -> int:
         """Tell the deployment's time."""
-        ahead_ms = cast(str, self.redis.hget(self.keys.clock(), "ahead_ms")) or 0
-        return int(cast(str, self.redis.get(self.clock_key))) - int(ahead_ms)
+        if self.clock_was_set:
+            self.ahead_ms = int(cast(str, self.redis.hget(self.keys.clock(), "ahead_ms")) or 0)
+        return self.redis_ms - self.ahead_ms
 
     def beat(self) -> None:
         self.redis.zadd(self.keys.workers(), {f"tools{self.machines}": self.now_ms()})
@@ -296,7 +309,7 @@ class Model(RuleBasedStateMachine):
 
     @invariant()
     def what_must_always_be_true(self) -> None:
-        found = self.redis.eval(_LOOK, 0, self.keys.prefix, *RUN_KEYS)
+        found = self.ground.look(args=[self.keys.prefix, *RUN_KEYS])
         runs = {key: row for key, row in zip(RUN_KEYS, found, strict=False) if row}
         for key, (stage, tells, _, count, last, entries, digest) in runs.items():
             told = stage == "done" and tells == "1" and entries == "finalize"
@@ -354,19 +367,14 @@ class Model(RuleBasedStateMachine):
         for key in self.plans:
             self._ended_right(key)
 
-    def _next_due(self) -> dict[str, float]:
-        """Name the stage that has something due first, and in how many seconds; empty: no run is open."""
-        pipe = self.redis.pipeline(transaction=False)
-        for stage in AGENDAS:
-            pipe.zrange(self.keys.agenda(stage, PROFILE), 0, 0, withscores=True)
-        pipe.zrange(self.keys.twins(PROFILE), 0, 0, withscores=True)
-        firsts, now_ms = pipe.execute(), self.now_ms()
-        due = {
-            name: (first[0][1] - now_ms) / 1000
-            for name, first in zip([*AGENDAS, "twins"], firsts, strict=True)
-            if first
-        }
-        return dict([min(due.items(), key=lambda item: item[1])]) if due else {}
+    def _next_due(self) -> tuple[str, float] | None:
+        """Name the stage that has something due first, and in how many seconds; none: no run is open."""
+        found = self.ground.next_due(
+            keys=[self.keys.agenda(stage, PROFILE) for stage in AGENDAS] + [self.keys.twins(PROFILE)]
+        )
+        if not found:
+            return None
+        return [*AGENDAS, "twins"][int(found[0]) - 1], (float(found[1]) - self.now_ms()) / 1000
 
     def _ended_right(self, key: str) -> None:
         record = self.client.get(key)

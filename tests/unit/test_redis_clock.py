@@ -60,8 +60,9 @@ def test_an_answer_that_is_long_on_its_way_is_no_jump(
     assert watch.read(NOW_MS + 9_000, hand.seconds) == 0
 
 
-def test_after_a_correction_nothing_is_compared_with_what_was_before(watch: JumpWatch, hand: Hand) -> None:
-    watch.forget()
+def test_a_jump_that_follows_upon_another_is_measured_too(watch: JumpWatch, hand: Hand) -> None:
+    assert watch.read(NOW_MS + HOUR_MS, hand.seconds) == HOUR_MS
+    watch.take_out(HOUR_MS)
 
-    assert not watch.doubts(NOW_MS + HOUR_MS)
-    assert watch.read(NOW_MS + HOUR_MS, hand.seconds) is None
+    assert not watch.doubts(NOW_MS)
+    assert watch.read(NOW_MS - HOUR_MS, hand.seconds) == -HOUR_MS
