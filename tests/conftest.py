@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 
 import pytest
 
@@ -16,6 +17,9 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_registry() -> Iterator[None]:
     """Register each test's tools in an empty registry: test modules have tools of the same names."""
-    monkeypatch.setattr(default_registry, "_tools", {})
+    # Not by the fixture `monkeypatch`: asked for here, it would be undone after every other fixture's end.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(default_registry, "_tools", {})
+        yield
