@@ -306,7 +306,8 @@ async def test_an_ended_run_can_be_given_other_metadata(server: RunServer) -> No
 
 
 async def test_a_hint_when_to_poll_again_is_obeyed_by_the_client() -> None:
-    with RunServer(ServerOptions(think_seconds=0.05, poll_after_ms=10)) as server:
+    # Of its own accord the client would look once a second.
+    with RunServer(ServerOptions(think_seconds=0.5, poll_after_ms=10)) as server:
         async with client_of(server) as client:
             run = await start(client, "say hi")
             async with asyncio.timeout(20):
