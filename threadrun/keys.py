@@ -78,7 +78,7 @@ KEY_DOCS = (
     KeyDoc("redis", "hash", "for ever", "workers", "workers",
            "the Redis server of the workers: its run id, since when (ms) they know it, and see it without a gap"),
     KeyDoc("clock", "hash", "for ever", "workers", "scripts, client",
-           "`ahead_ms`: by how much Redis's clock has jumped since the workers know it"),
+           "`ahead_ms`: by how much Redis's clock has jumped; `seen_ms`: the time that workers saw last"),
     KeyDoc("hands:{worker_id}", "sorted set", "1 day", "tools workers", "workers",
            "the calls that a tools worker has in hand (`run key/round/index`), by when that must be over (ms)"),
     KeyDoc("quarantine", "sorted set", "while runs are open", "scripts", "client",

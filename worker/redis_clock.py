@@ -47,6 +47,11 @@ class JumpWatch:
         """What Redis's clock is compared with."""
         self._last: _Reading | None = None
 
+    @property
+    def believed_ms(self) -> int:
+        """Give the last time that was believed; 0: none yet."""
+        return 0 if self._last is None else self._last.now_ms
+
     def read(self, now_ms: int, asked_at: float) -> int | None:
         """Take a reading in; gives by how many milliseconds the clock has jumped since the last one, mostly 0.
 

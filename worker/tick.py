@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from threadrun.keys import INDEX_LIFE_SECONDS, Keys
 from threadrun.status import Outcome, RunStatus, Stage
 from worker.outbox import Message, Outbox
-from worker.redis_clock import JumpWatch
+from worker.redis_clock import JUMP_MS, JumpWatch
 from worker.store.scripts import Scripts
 
 log = structlog.get_logger("threadrun.tick")
@@ -100,13 +100,11 @@ class Tick:
         """Tick once; gives the number of wake-ups sent."""
         try:
             received = {self._received.popleft() for _ in range(len(self._received))}
-            lives = (WAKE_LIFE_MS, LONGEST_WAKE_LIFE_MS)
+            told = [WAKE_LIFE_MS, LONGEST_WAKE_LIFE_MS, self._keys.clock(), self._watch.believed_ms]
             asked_at = self._watch.monotonic()
-            now_ms, ahead_ms, *due = self._scripts.call("due", self._key_names, [*lives, *sorted(received)])
+            now_ms, ahead_ms, *due = self._scripts.call("due", self._key_names, [*told, *sorted(received)])
             jump_ms = self._watch.read(int(now_ms), asked_at)
-            if jump_ms != 0:
-                self._take_out(jump_ms or 0, ahead_ms)
-            if jump_ms:
+            if jump_ms != 0 and self._take_out(jump_ms or 0, ahead_ms) and jump_ms:
                 due = []  # sent by the next tick, once the clock is right
                 self._watch.take_out(jump_ms)
             # Sent before anything else can fail: those stages are marked as woken now.
@@ -124,14 +122,19 @@ class Tick:
         self._failed = False
         return len(due)
 
-    def _take_out(self, jump_ms: int, ahead_ms: str) -> None:
-        """Set the deployment's clock right; by 0, have looked at what an earlier jump, that nobody saw, put off."""
+    def _take_out(self, jump_ms: int, ahead_ms: str) -> bool:
+        """Set the deployment's clock right; false: others have seen that time pass, and it is right.
+
+        By 0, when this worker has just begun, what a jump that nobody saw has put off is looked at.
+        """
         keys = self._keys
         profiles = dict.fromkeys(profile for _, profile in self._pairs)
         watches = [name for profile in profiles for name in (keys.twins(profile), keys.nothing())]
         names = [keys.clock(), *self._key_names, *watches]
-        if self._scripts.call("clock", names, [ahead_ms, jump_ms, FAR_AHEAD_MS]) and jump_ms:
+        verdict: int = self._scripts.call("clock", names, [ahead_ms, jump_ms, FAR_AHEAD_MS, 2 * JUMP_MS])
+        if verdict > 0 and jump_ms:
             log.error("clock.jumped", seconds=round(jump_ms / 1000, 3))
+        return verdict >= 0
 
     def _trim(self) -> None:
         if time.monotonic() < self._trim_at:

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from tests.integration.carrying import claim_one
 from tests.integration.test_store_tick import Sent, new_tick
 from threadrun.status import Stage
-from worker.redis_clock import JumpWatch
+from worker.redis_clock import JUMP_MS, JumpWatch
 from worker.tick import FAR_AHEAD_MS
 
 
@@ -23,7 +23,7 @@ def set_right(backend, jump_ms=1_000, ahead_ms="0"):
         backend.keys.agenda("create", "default"),
         backend.keys.wake("create", "default"),
     ]
-    return backend.scripts.call("clock", keys, [ahead_ms, jump_ms, FAR_AHEAD_MS])
+    return backend.scripts.call("clock", keys, [ahead_ms, jump_ms, FAR_AHEAD_MS, 2 * JUMP_MS])
 
 
 @pytest.fixture
@@ -77,6 +77,45 @@ async def test_a_clock_that_was_set_back_while_no_worker_ran_puts_nothing_off(
     tick = new_tick(backend, sent, standing)
 
     assert [tick.once(), tick.once()] == [0, 1]
+
+
+def test_until_a_clock_that_is_set_back_is_noticed_time_stands_still(backend, client, sent, standing):
+    tick = new_tick(backend, sent, standing)
+    assert (tick.once(), tick.once()) == (0, 0)
+    key = client.enqueue("asst", messages="hi").key
+    backend.turn(-3_600)
+    client.cancel(key)
+
+    enqueued, cancelled = client.get(key).transitions
+    assert cancelled.at == enqueued.at
+
+
+def test_a_worker_that_slept_takes_nothing_out_while_others_saw_the_time_pass(backend, client, sent):
+    """The clock of a suspended machine stands; to its worker Redis's seems to have jumped."""
+    awake = new_tick(backend, sent, JumpWatch(lambda: backend.now_ms() / 1000))
+    slept = new_tick(backend, sent, JumpWatch(lambda: 100.0))
+    slept.once()
+    for _ in range(3):
+        awake.once()
+        backend.turn(1_200)
+    awake.once()
+    awake.once()
+    client.enqueue("asst", messages="hi")
+
+    assert slept.once() == 1
+    assert backend.sync.hget(backend.keys.clock(), "ahead_ms") is None
+
+
+def test_a_clock_set_back_while_no_worker_ran_goes_on_from_where_it_was(backend, client, sent):
+    tick = new_tick(backend, sent, JumpWatch(lambda: backend.now_ms() / 1000))
+    tick.once()
+    tick.once()
+    before = client.get(client.enqueue("asst", messages="hi").key).created_at
+    backend.turn(-3_600)
+    new_tick(backend, sent, JumpWatch(lambda: 100.0)).once()
+
+    backend.turn(1)
+    assert (client.get(client.enqueue("asst", messages="ho").key).created_at - before).total_seconds() == 1
 
 
 def test_clients_tell_the_deployments_time(backend, client):

@@ -6,10 +6,16 @@ local function redis_ms()
   return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
--- The deployment's clock: Redis's, without the jumps that workers saw it make (worker/store/lua/clock.lua).
-local function ahead_ms() return redis.call('HGET', 'threadrun:clock', 'ahead_ms') or '0' end
+-- The deployment's clock: Redis's, without the jumps that workers saw it make (worker/store/lua/clock.lua). It never
+-- goes back behind what they have seen; where Redis's is set back it stands until they have taken that out.
+-- Returns the time, how far Redis's clock is ahead (text), Redis's time less that, and the latest time seen (all ms)
+local function clock()
+  local at = redis.call('HMGET', 'threadrun:clock', 'ahead_ms', 'seen_ms')
+  local raw, seen = redis_ms() - (at[1] or 0), tonumber(at[2] or 0)
+  return math.max(raw, seen), at[1] or '0', raw, seen
+end
 
-local function now_ms() return redis_ms() - ahead_ms() end
+local function now_ms() return (clock()) end
 
 local function int(n) return string.format('%.0f', n) end
 

@@ -1,16 +1,18 @@
 -- Tells which agendas have due runs and no wake-up under way, and marks those wake-ups as under way.
 -- A wake-up that no worker receives is sent again after 1, 2, 4 … s: where nobody takes them they must not pile up.
 -- KEYS agenda, wake mark, agenda, wake mark, …
--- ARGV 1 life of a first mark (ms)  2 longest life (ms)  3… positions (from 0) of wake-ups that were received
--- Returns {now, how far Redis's clock is known to be ahead, position of a pair to wake…}
+-- ARGV 1 life of a first mark (ms)  2 longest life (ms)  3 name of the clock  4 latest time that this worker has seen
+--      and believes (ms)  5… positions (from 0) of wake-ups that were received
+-- Returns {Redis's time less its known jumps, how far Redis's clock is known to be ahead, position of a pair to wake…}
 -- A mark holds how often the wake-up was sent since it was last received, and when it will be sent again.
-local now = now_ms()
+local now, ahead, raw, seen = clock()
+if tonumber(ARGV[4] or 0) > seen then redis.call('HSET', ARGV[3], 'seen_ms', ARGV[4]) end
 local function mark(key, sends)
   local life = math.min(ARGV[1] * 2 ^ (sends - 1), tonumber(ARGV[2]))
   redis.call('SET', key, int(sends) .. ' ' .. int(now + life), 'PX', int(life + ARGV[2]))
 end
 
-for i = 3, #ARGV do
+for i = 5, #ARGV do
   local key = KEYS[2 * ARGV[i] + 2]
   if redis.call('EXISTS', key) == 1 then mark(key, 1) end -- received, but it could claim nothing yet
 end
@@ -25,6 +27,6 @@ for i = 1, #KEYS, 2 do
     end
   end
 end
-table.insert(wake, 1, ahead_ms())
-table.insert(wake, 1, int(now))
+table.insert(wake, 1, ahead)
+table.insert(wake, 1, int(raw))
 return wake
