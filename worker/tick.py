@@ -20,7 +20,7 @@ from threadrun.keys import INDEX_LIFE_SECONDS, Keys
 from threadrun.status import Outcome, RunStatus, Stage
 from worker.outbox import Message, Outbox
 from worker.redis_clock import JUMP_MS, JumpWatch
-from worker.store.scripts import Scripts
+from worker.store.scripts import Arg, Scripts
 
 log = structlog.get_logger("threadrun.tick")
 
@@ -100,7 +100,12 @@ class Tick:
         """Tick once; gives the number of wake-ups sent."""
         try:
             received = {self._received.popleft() for _ in range(len(self._received))}
-            told = [WAKE_LIFE_MS, LONGEST_WAKE_LIFE_MS, self._keys.clock(), self._watch.believed_ms]
+            told: list[Arg] = [
+                WAKE_LIFE_MS,
+                LONGEST_WAKE_LIFE_MS,
+                self._keys.clock(),
+                self._watch.believed_ms,
+            ]
             asked_at = self._watch.monotonic()
             now_ms, ahead_ms, *due = self._scripts.call("due", self._key_names, [*told, *sorted(received)])
             jump_ms = self._watch.read(int(now_ms), asked_at)
