@@ -67,7 +67,7 @@ def test_a_profile_whose_provider_hangs_or_is_paused_does_not_slow_anothers_runs
     records = [run.wait(PATIENCE_SECONDS) for run in runs]
 
     assert {record.outcome for record in records} == {Outcome.COMPLETED}
-    assert time.monotonic() - began < 8  # they take about 2 s alone
+    assert time.monotonic() - began < 25  # about 2 s alone; who is held up waits for 60 s
 
 
 def test_a_paused_profile_is_asked_no_more(crowd: LocalStack, busy: RunServer) -> None:
