@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import seed as seeded
+from hypothesis.errors import FlakyStrategyDefinition
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.chaos.figures import Figures, Size
@@ -19,6 +20,7 @@ from threadrun.testing.embedded_redis import EmbeddedRedis
 EXAMPLES: dict[Size, int] = {"full": 20_000, "small": 500}
 MIN_STEPS, MAX_STEPS = 10, 14
 PROCESSES = 2
+RESTARTS = 20
 
 
 def run(size: Size, seed: int, folder: Path) -> Figures:
@@ -51,10 +53,16 @@ def explore(examples: int, seed: int) -> tuple[int, str]:
             tried += 1
             return Model(ground)
 
-        try:
-            run_state_machine_as_test(world, settings=_settings(examples), _min_steps=MIN_STEPS)
-        except Exception as error:
-            return tried, "\n".join([f"seed {seed}: {error!r}", *getattr(error, "__notes__", ())])
+        for _ in range(RESTARTS):
+            try:
+                run_state_machine_as_test(world, settings=_settings(examples - tried), _min_steps=MIN_STEPS)
+            except FlakyStrategyDefinition:
+                # Hypothesis drew otherwise the second time: nothing was found broken; the rest is drawn anew.
+                world = seeded(seed + tried)(world)
+            except Exception as error:
+                return tried, "\n".join([f"seed {seed}: {error!r}", *getattr(error, "__notes__", ())])
+            if tried >= examples:
+                break
     return tried, ""
 
 
