@@ -54,14 +54,14 @@ def posts(effects: list[Effect]) -> list[Effect]:
     return [effect for effect in effects if effect.method == "POST"]
 
 
-@pytest.mark.parametrize("profile", ["silent", "busy"])
+@pytest.mark.parametrize(("profile", "asked"), [("silent", 10), ("busy", 1)])
 def test_a_profile_whose_provider_hangs_or_is_paused_does_not_slow_anothers_runs(
-    crowd: LocalStack, profile: str, request: pytest.FixtureRequest
+    crowd: LocalStack, profile: str, asked: int, request: pytest.FixtureRequest
 ) -> None:
     server: RunServer = request.getfixturevalue(profile)
     for _ in range(60):
         crowd.client.enqueue("asst_demo", messages="say Hello.", profile=profile)
-    until(lambda: len(server.log) >= 10)
+    until(lambda: len(server.log) >= asked)  # many hang; the first who is refused may stop all others
     began = time.monotonic()
     runs = [crowd.client.enqueue("asst_demo", messages="say Hello.") for _ in range(10)]
     records = [run.wait(PATIENCE_SECONDS) for run in runs]
