@@ -27,14 +27,16 @@ WARM_UP_RUNS = 20
 
 WARM_UP_THINK_SECONDS = 0.2
 
+CONTENDERS: tuple[Contender, ...] = (Ours(), ASYNC_OPENAI)
+"""All of them, ours first."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and report; gives the exit code."""
     asked = _parser().parse_args(arguments)
     runs = min(asked.runs, SMOKE_RUNS) if asked.smoke else asked.runs
     workload = Workload(runs, asked.rate, asked.seed, rounds=asked.rounds, parallel=asked.parallel)
-    contenders: list[Contender] = [Ours(), ASYNC_OPENAI]
-    rounds = _measured(contenders, workload, asked.repeat)
+    rounds = _measured(_chosen(asked.only), workload, asked.repeat)
     write(asked.json, {**asdict(workload), "repeat": asked.repeat, "smoke": asked.smoke}, rounds)
     print(table(rounds))
     print(f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}. All numbers are in {asked.json}.")
@@ -42,6 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"The ratio of CPU is below {SMOKE_RATIO:g}.")
         return 1
     return 0
+
+
+def _chosen(names: Sequence[str]) -> list[Contender]:
+    return [contender for contender in CONTENDERS if not names or contender.name in names]
 
 
 def _measured(contenders: Sequence[Contender], workload: Workload, repeat: int) -> dict[str, list[Measured]]:
@@ -65,6 +71,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--rounds", type=int, default=1, help="how often a run calls for tools")
     add("--parallel", type=int, default=1, help="how many tool calls at once")
     add("--repeat", type=int, default=1, help="take the medians of so many rounds")
+    names = [contender.name for contender in CONTENDERS]
+    add("--only", action="append", default=[], choices=names, help="leave the others out; may be given again")
     add("--json", type=Path, default=Path("build/bench.json"), help="where every number goes")
     add("--smoke", action="store_true", help="under a minute; fail if the peer needs less than twice our CPU")
     return parser

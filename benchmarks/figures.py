@@ -60,6 +60,11 @@ def cpu_parts_ms(rounds: Sequence[Measured]) -> dict[str, float]:
     }
 
 
+def server_cpu_ms(rounds: Sequence[Measured]) -> float:
+    """Tell the run server's median CPU milliseconds of a run, which are nobody's figure."""
+    return median(1000 * one.server_cpu_seconds / one.runs for one in rounds)
+
+
 def percentile_99(values: Sequence[float]) -> float:
     """Give the value that one in a hundred exceeds."""
     return quantiles(values, n=100, method="inclusive")[-1] if len(values) > 1 else values[0]

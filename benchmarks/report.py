@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures import Figures, cpu_parts_ms, cpu_ratio, figures, medians
+from benchmarks.figures import Figures, cpu_parts_ms, cpu_ratio, figures, medians, server_cpu_ms
 from benchmarks.machine import machine, versions
 from benchmarks.measure import Measured
 
@@ -35,10 +35,9 @@ def table(rounds: Rounds) -> str:
     found = {name: medians([figures(one) for one in several]) for name, several in rounds.items()}
     lines = _aligned([_HEADINGS, *(_row(name, one) for name, one in found.items())])
     for name, several in rounds.items():
-        parts = cpu_parts_ms(several)
-        if len(parts) > 1:
-            told = ", ".join(f"{part} {ms:.2f}" for part, ms in parts.items())
-            lines.append(f"{name} spends its CPU ms in: {told}")
+        parts = {**cpu_parts_ms(several), "beside it the run server": server_cpu_ms(several)}
+        told = ", ".join(f"{part} {ms:.2f}" for part, ms in parts.items())
+        lines.append(f"CPU ms/run of {name}: {told}")
     ours, *peers = rounds
     lines += [_comparison(peer, ours, found, rounds) for peer in peers]
     lines += [
@@ -67,6 +66,7 @@ def write(path: Path, parameters: Mapping[str, Any], rounds: Rounds) -> None:
             name: asdict(medians([figures(one) for one in several])) for name, several in rounds.items()
         },
         "cpu_parts_ms": {name: cpu_parts_ms(several) for name, several in rounds.items()},
+        "server_cpu_ms": {name: server_cpu_ms(several) for name, several in rounds.items()},
         "cpu_ratios": {peer: ratio(rounds, peer) for peer in peers},
         "rounds": {name: [_rounded(asdict(one)) for one in several] for name, several in rounds.items()},
     }

@@ -97,3 +97,16 @@ def test_a_smoke_test_fails_when_the_peer_needs_less_than_twice_our_cpu(
 
     assert program.main(["--smoke", "--json", str(tmp_path / "bench.json")]) == code
     assert program.main(["--json", str(tmp_path / "bench.json")]) == 0
+
+
+def test_one_contender_can_be_measured_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def measure(contender: Contender, carried: Sequence[Plan], warm_up: Sequence[Plan]) -> Measured:
+        asked.append(contender.name)
+        return OURS
+
+    monkeypatch.setattr(program, "measure", measure)
+
+    assert program.main(["--only", "threadrun", "--json", str(tmp_path / "bench.json")]) == 0
+    assert asked == ["threadrun"]
