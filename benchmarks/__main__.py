@@ -12,7 +12,8 @@ from pathlib import Path
 from benchmarks.contender import Contender
 from benchmarks.measure import Measured, measure
 from benchmarks.ours import Ours
-from benchmarks.peers import ASYNC_OPENAI
+from benchmarks.peers import ASYNC_OPENAI, AZURE_AGENTS, FLOOR
+from benchmarks.peers.celery_blocking import CeleryBlocking
 from benchmarks.report import ratio, table, write
 from benchmarks.workload import Workload, plans
 
@@ -27,7 +28,7 @@ WARM_UP_RUNS = 20
 
 WARM_UP_THINK_SECONDS = 0.2
 
-CONTENDERS: tuple[Contender, ...] = (Ours(), ASYNC_OPENAI)
+CONTENDERS: tuple[Contender, ...] = (Ours(), ASYNC_OPENAI, AZURE_AGENTS, CeleryBlocking(), FLOOR)
 """All of them, ours first."""
 
 

@@ -23,6 +23,10 @@ class Figures:
     """The same, which one in a hundred exceeds."""
     beyond_thinking_ms: float
     """Mean time of a run from its arrival to its answer, less what the model thought."""
+    start_mean_ms: float
+    """Mean time from a run's arrival to its creation at the server."""
+    peak_mb: float
+    """The most memory that its processes held together, in millions of bytes."""
     server_share: float
     """The run server's share of a core; near 1 it would be what is measured."""
 
@@ -35,6 +39,8 @@ def figures(measured: Measured) -> Figures:
         delay_mean_ms=1000 * fmean(measured.delay_seconds),
         delay_p99_ms=1000 * percentile_99(measured.delay_seconds),
         beyond_thinking_ms=1000 * fmean(measured.beyond_thinking_seconds),
+        start_mean_ms=1000 * fmean(measured.start_seconds),
+        peak_mb=measured.peak_bytes / 1e6,
         server_share=measured.server_cpu_seconds / measured.wall_seconds,
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 
 DISTRIBUTIONS = (
     "threadrun", "celery", "kombu", "redis", "hiredis", "httpx", "httpx-aiohttp", "aiohttp", "pydantic", "structlog",
-    "openai", "httpx2", "uvicorn", "starlette", "httptools", "uvloop",
+    "openai", "azure-ai-agents", "azure-core", "httpx2", "uvicorn", "starlette", "httptools", "uvloop",
 )  # fmt: skip
 """What the contenders and the run server are made of; one that is absent is told as none."""
 

@@ -12,6 +12,7 @@ from benchmarks.contender import Contender, Started
 from benchmarks.cpu import cpu_of, used
 from benchmarks.detection import detection_delays
 from benchmarks.driver import Ended
+from benchmarks.memory import PeakMemory
 from benchmarks.workload import Plan
 
 
@@ -34,6 +35,10 @@ class Measured:
     """Of each run, from its arrival to its answer, less what the model thought."""
     late_seconds: list[float]
     """How much later than planned each run was begun."""
+    start_seconds: list[float]
+    """Of each run, from its arrival to its creation at the run server; it grows where a contender cannot keep up."""
+    peak_bytes: int
+    """The most memory that all of its processes held together."""
     load_average: float
     """Of the machine in the last minute, at the end."""
 
@@ -49,11 +54,13 @@ def measure(contender: Contender, plans: Sequence[Plan], warm_up: Sequence[Plan]
         pids = {**started.pids, "server": started.stack.pid("server")}
         asked_before = len(started.stack.control.effects())
         before, began = cpu_of(pids), time.time()
-        ended = _carry(started, plans)
+        with PeakMemory(started.pids.values()) as memory:
+            ended = _carry(started, plans)
         cpu = used(before, cpu_of(pids))
         wall_seconds = time.time() - began
         effects = started.stack.control.effects(after=asked_before)
         transitions = {one.run_id: started.stack.control.transitions(one.run_id) for one in ended}
+    created = {one.run_id: one.time for one in effects if one.effect == "run.created" and one.run_id}
     arrivals = [began + plan.at_seconds for plan in plans]
     return Measured(
         contender=contender.name,
@@ -68,6 +75,8 @@ def measure(contender: Contender, plans: Sequence[Plan], warm_up: Sequence[Plan]
             for one, at, plan in zip(ended, arrivals, plans, strict=True)
         ],
         late_seconds=[one.began_at - at for one, at in zip(ended, arrivals, strict=True)],
+        start_seconds=[created[one.run_id] - at for one, at in zip(ended, arrivals, strict=True)],
+        peak_bytes=memory.peak_bytes,
         load_average=os.getloadavg()[0],
     )
 

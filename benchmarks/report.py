@@ -25,7 +25,9 @@ _HEADINGS = (
     "requests/run",
     "delay mean ms",
     "p99 ms",
+    "start mean ms",
     "beyond thinking ms",
+    "peak MB",
     "server's core",
 )
 
@@ -81,7 +83,9 @@ def _row(name: str, one: Figures) -> tuple[str, ...]:
         f"{one.requests:.1f}",
         f"{one.delay_mean_ms:.0f}",
         f"{one.delay_p99_ms:.0f}",
+        f"{one.start_mean_ms:.0f}",
         f"{one.beyond_thinking_ms:.0f}",
+        f"{one.peak_mb:.0f}",
         f"{one.server_share:.0%}",
     )
 

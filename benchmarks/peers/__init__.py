@@ -18,12 +18,15 @@ class Peer:
     name: str
     module: str
     """The program; it calls `benchmarks.driver.serve`."""
+    dialect: str = "openai"
+    """What it speaks."""
 
     @contextmanager
     def start(self) -> Iterator[Started]:
         """Start a run server and the peer's process."""
+        spoken = ["--dialect", self.dialect]
         with (
-            LocalStack(runs_workers=0, tools_workers=0) as stack,
+            LocalStack(runs_workers=0, tools_workers=0, server_arguments=spoken) as stack,
             Driver(self.module, stack.server_url) as driver,
         ):
             yield Started(stack, driver, {"process": driver.pid})
@@ -31,3 +34,9 @@ class Peer:
 
 ASYNC_OPENAI = Peer("AsyncOpenAI", "benchmarks.peers.async_openai")
 """openai's asyncio client with its own polling helpers."""
+
+AZURE_AGENTS = Peer("azure-ai-agents", "benchmarks.peers.azure_agents", "azure_agents")
+"""Azure's client, a thread for each run."""
+
+FLOOR = Peer("floor", "benchmarks.floor")
+"""No library above HTTP, and no record: what cannot be beaten."""

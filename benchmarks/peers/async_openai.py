@@ -6,33 +6,16 @@ All settings are the library's own: it polls once a second unless the server hin
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 import time
 import warnings
 from collections.abc import Sequence
 
 from openai import AsyncOpenAI
-from openai.types.beta import AssistantToolParam
-from openai.types.beta.threads import Run
-from openai.types.beta.threads.run_submit_tool_outputs_params import ToolOutput
 
 from benchmarks.driver import Ended, serve
-from benchmarks.workload import TOOL, Plan, answer_of
-
-LOOKUP: AssistantToolParam = {
-    "type": "function",
-    "function": {
-        "name": TOOL,
-        "description": "Look up how many trams a city has.",
-        "parameters": {
-            "type": "object",
-            "properties": {"city": {"type": "string"}},
-            "required": ["city"],
-            "additionalProperties": False,
-        },
-    },
-}
+from benchmarks.peers.openai_tool import LOOKUP, outputs_of, text_of
+from benchmarks.workload import Plan
 
 
 async def carry(client: AsyncOpenAI, plans: Sequence[Plan]) -> list[Ended]:
@@ -50,21 +33,10 @@ async def _carry_one(client: AsyncOpenAI, start: float, plan: Plan) -> Ended:
     )
     while run.status == "requires_action":
         run = await client.beta.threads.runs.submit_tool_outputs_and_poll(
-            thread_id=thread.id, run_id=run.id, tool_outputs=_outputs(run)
+            thread_id=thread.id, run_id=run.id, tool_outputs=outputs_of(run)
         )
     messages = await client.beta.threads.messages.list(thread_id=thread.id, run_id=run.id)
-    written = (part for message in messages.data for part in message.content)
-    text = "".join(part.text.value for part in written if part.type == "text")
-    return Ended(run.id, began_at, time.time(), text)
-
-
-def _outputs(run: Run) -> list[ToolOutput]:
-    required = run.required_action
-    calls = required.submit_tool_outputs.tool_calls if required else []
-    return [
-        {"tool_call_id": call.id, "output": answer_of(**json.loads(call.function.arguments))}
-        for call in calls
-    ]
+    return Ended(run.id, began_at, time.time(), text_of(messages.data))
 
 
 def main(server_url: str) -> None:

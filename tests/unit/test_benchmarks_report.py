@@ -26,6 +26,8 @@ OURS = Measured(
     delay_seconds=[0.1, 0.3],
     beyond_thinking_seconds=[0.4],
     late_seconds=[0.0],
+    start_seconds=[0.02],
+    peak_bytes=150_000_000,
     load_average=1.0,
 )
 THEIRS = replace(OURS, contender="AsyncOpenAI", cpu_seconds={"process": 0.24}, delay_seconds=[0.4, 0.6])
