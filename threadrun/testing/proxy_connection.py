@@ -6,6 +6,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, cast
 
 from threadrun.testing.proxy_faults import (
@@ -32,6 +33,7 @@ class End(asyncio.Protocol):
         """None until it is connected."""
         self.gone = False
         """It is closed."""
+        self._full = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to carry."""
@@ -54,11 +56,17 @@ class End(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Note that its peer takes no more for now."""
-        self._connection.block(self, True)
+        self._full = True
+        self._tell_full()
 
     def resume_writing(self) -> None:
         """Note that its peer takes more."""
-        self._connection.block(self, False)
+        self._full = False
+        # asyncio is in the middle of its own write: a transport that is closed from in here is lost twice.
+        asyncio.get_running_loop().call_soon(self._tell_full)
+
+    def _tell_full(self) -> None:
+        self._connection.block(self, self._full)
 
 
 class Connection:
@@ -197,7 +205,8 @@ class Connection:
     def _deliver_end(self, end: End) -> None:
         other = self._target if end is self.client else self.client
         if other.transport is not None and not other.transport.is_closing():
-            other.transport.write_eof()
+            with suppress(OSError):  # its peer has reset it, and that will be heard next
+                other.transport.write_eof()
         self._delivered_ends += 1
         if self._delivered_ends == len(self._lanes):
             self._close()
