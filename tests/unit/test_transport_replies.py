@@ -12,6 +12,7 @@ import pytest
 
 from tests.unit.raw_server import Peer, Script, answering, raw_server
 from worker.transport import Answered, Broken, Fault, HttpTransport
+from worker.transport.body import BYTES_A_CONTAINER
 
 HEADERS = httpx.Headers({"accept-encoding": "gzip, deflate", "user-agent": "tests"})
 MAX_BYTES = 100_000
@@ -214,11 +215,19 @@ async def test_json_nested_too_deeply_is_not_handed_to_a_parser(opening: bytes) 
     assert (answer.body, answer.fault) == (b"", Fault.BAD_BODY)
 
 
+@pytest.mark.parametrize("start", [b"", b" " * 100, b"\xef\xbb\xbf"])
+async def test_json_of_too_many_parts_is_not_handed_to_a_parser(start: bytes) -> None:
+    most = MAX_BYTES // BYTES_A_CONTAINER
+    pages = [start + b"[" + b",".join([b"{}"] * (parts - 1)) + b"]" for parts in (most, most + 1)]
+    assert [(await reply(answering(page))).fault for page in pages] == [None, Fault.BAD_BODY]
+
+
 @pytest.mark.parametrize(
     "body",
     [
         b'{"text":"' + b"[{" * 500 + b'"}',
         b'{"text":"\\"' + b"[{" * 500 + b'\\\\"}',
+        b'{"text":"' + b"[]" * 40_000 + b'"}',
         b"[" + b",".join([b'{"a":[]}'] * 500) + b"]",
     ],
 )

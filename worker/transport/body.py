@@ -15,8 +15,13 @@ DEFAULT_MAX_REPLY_BYTES = 8 * 1024 * 1024
 MAX_JSON_DEPTH = 128
 """The deepest nesting that is handed to a parser; wire objects have about ten levels."""
 
+BYTES_A_CONTAINER = 80
+"""A reply may have one object or list for so many bytes of its limit, about 100,000: real ones are larger, and each
+costs a kilobyte and ten microseconds of the loop once it is parsed, though it be only two bytes long."""
+
 _AUTO_DETECT_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _CODINGS = {"gzip": _AUTO_DETECT_GZIP_OR_ZLIB, "x-gzip": _AUTO_DETECT_GZIP_OR_ZLIB, "deflate": zlib.MAX_WBITS}
+_JSON_BEGINS = re.compile(rb"(?:\xef\xbb\xbf)?\s*+[\[{]")
 # Every quote opens a match, even one that is never closed: so the scan stays linear on hostile text.
 _JSON_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.?)*+(?:"|\Z)', re.DOTALL)
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
@@ -88,13 +93,13 @@ async def read_body(chunks: AsyncIterable[bytes], headers: Mapping[str, str], ma
     """Collect a body, decoded.
 
     Raises:
-        UnreadableBodyError: it is too large, cannot be decoded, or is JSON nested too deeply.
+        UnreadableBodyError: it is too large, cannot be decoded, or is JSON nested too deeply or of too many parts.
     """
     decoder = _decoder(headers.get("content-encoding", ""), max_bytes)
     parts = [decoder.feed(chunk) async for chunk in chunks]
     decoder.finish()
     body = b"".join(parts)
-    if nested_too_deeply(body):
+    if beyond_parsing(body, max_bytes // BYTES_A_CONTAINER):
         raise UnreadableBodyError(Fault.BAD_BODY)
     return body
 
@@ -109,11 +114,11 @@ def _decoder(content_encoding: str, max_bytes: int) -> _Plain | _Inflating:
     return _Inflating(window_bits, max_bytes)
 
 
-def nested_too_deeply(body: bytes, limit: int = MAX_JSON_DEPTH) -> bool:
-    """Tell whether a JSON text nests deeper than the limit, without parsing it."""
-    if body.count(b"[") + body.count(b"{") <= limit:
-        return False
-    if body[:64].lstrip()[:1] not in {b"{", b"["}:
+def beyond_parsing(body: bytes, max_containers: int) -> bool:
+    """Tell whether a JSON text nests too deeply or has too many objects and lists, without parsing it."""
+    if body.count(b"[") + body.count(b"{") <= MAX_JSON_DEPTH or not _JSON_BEGINS.match(body):
         return False
     brackets = _JSON_STRINGS.sub(b"", body).translate(None, _NOT_BRACKETS)
-    return any(depth > limit for depth in accumulate(map(_STEP_OF_BRACKET.__getitem__, brackets)))
+    if len(brackets) > 2 * max_containers:
+        return True
+    return any(depth > MAX_JSON_DEPTH for depth in accumulate(map(_STEP_OF_BRACKET.__getitem__, brackets)))

@@ -18,7 +18,7 @@ class Fault(StrEnum):
     BAD_RESPONSE = "bad_response"
     """What came is not HTTP: a wrong status line, a broken or oversized header."""
     BAD_BODY = "bad_body"
-    """The body cannot be decoded, or is JSON nested too deeply to be parsed."""
+    """The body cannot be decoded, or is JSON that nests too deeply or has too many parts to be parsed."""
     TOO_LARGE = "too_large"
     """The decoded body exceeds the limit; reading was stopped there."""
 

@@ -40,7 +40,7 @@ def run(size: Size, seed: int, folder: Path) -> Figures:
     """Run the experiment."""
     figures = Figures(
         load=f"{CALLS[size]:,} argument strings for each of {len(HANDLERS)} tools",
-        nemesis="depth, size, number and gzip bombs; odd ids; half characters; markup; wrong types",
+        nemesis="depth, width, size, number and gzip bombs; odd ids; half characters; markup; wrong types",
     )
     _arguments(figures, CALLS[size], random.Random(seed))
     _bombs(figures)
@@ -87,16 +87,17 @@ def _resident_mb() -> float:
 
 def _bombs(figures: Figures) -> None:
     zeros = b"[" + b" " * BOMB_BYTES + b"]"
-    bombs = {
-        "gzip": gzip.compress(zeros, 1),
-        "deflate": zlib.compress(zeros, 1),
-        "": b'{"a":' * 200_000 + b"1" + b"}" * 200_000,
-        "identity": b"[" * (LIMIT_BYTES - 1),
-    }
-    plain = b'"' + b"x" * (2 * LIMIT_BYTES) + b'"'
+    bombs = [
+        ("gzip", gzip.compress(zeros, 1)),
+        ("deflate", zlib.compress(zeros, 1)),
+        ("", b'{"a":' * 200_000 + b"1" + b"}" * 200_000),
+        ("identity", b"[" * (LIMIT_BYTES - 1)),
+        ("", b'"' + b"x" * (2 * LIMIT_BYTES) + b'"'),
+        ("", b"[" + b"[]," * (LIMIT_BYTES // 3 - 2) + b"[]]"),
+    ]
     del zeros
     before = _resident_mb()
-    read = sum(asyncio.run(_is_read(body, coding)) for coding, body in [*bombs.items(), ("", plain)])
+    read = sum(asyncio.run(_is_read(body, coding)) for coding, body in bombs)
     figures.demand("bombs read", read, exactly=0)
     figures.demand("growth by bombs (MB)", round(_resident_mb() - before, 1), at_most=MAX_GROWTH_MB)
 
