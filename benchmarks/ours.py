@@ -15,6 +15,7 @@ from functools import partial
 from benchmarks.contender import Started
 from benchmarks.driver import ROOT, Driver, Ended, serve
 from benchmarks.workload import TOOL, Plan
+from config.profile import PollSettings
 from threadrun import RunClient, RunHandle
 from threadrun.testing import LocalStack
 
@@ -30,11 +31,17 @@ class Ours:
     env: Mapping[str, str] = field(default_factory=dict)
     """Further settings of the workers; none: the defaults."""
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """Give all settings; tests poll more often than the default, a benchmark does not."""
+        first_seconds = str(PollSettings().first_seconds)
+        return {"THREADRUN_PROFILES__DEFAULT__POLL__FIRST_SECONDS": first_seconds, **self.env}
+
     @contextmanager
     def start(self) -> Iterator[Started]:
         """Start Redis, run server, both workers and the enqueuing process."""
         with (
-            LocalStack(["benchmarks.handlers"], checkout=ROOT, env=self.env) as stack,
+            LocalStack(["benchmarks.handlers"], checkout=ROOT, env=self.settings) as stack,
             Driver("benchmarks.ours", stack.server_url, stack.env) as driver,
         ):
             pids = {

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.aligned import aligned
 from benchmarks.figures import Figures, cpu_parts_ms, cpu_ratio, figures, medians, server_cpu_ms
 from benchmarks.machine import machine, versions
 from benchmarks.measure import Measured
@@ -35,7 +36,7 @@ _HEADINGS = (
 def table(rounds: Rounds) -> str:
     """Draw the figures, where the CPU went, and how the others compare with ours."""
     found = {name: medians([figures(one) for one in several]) for name, several in rounds.items()}
-    lines = _aligned([_HEADINGS, *(_row(name, one) for name, one in found.items())])
+    lines = aligned([_HEADINGS, *(_row(name, one) for name, one in found.items())])
     for name, several in rounds.items():
         parts = {**cpu_parts_ms(several), "beside it the run server": server_cpu_ms(several)}
         told = ", ".join(f"{part} {ms:.2f}" for part, ms in parts.items())
@@ -88,17 +89,6 @@ def _row(name: str, one: Figures) -> tuple[str, ...]:
         f"{one.peak_mb:.0f}",
         f"{one.server_share:.0%}",
     )
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.rjust(width) if at else cell.ljust(width)
-            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
 
 
 def _comparison(peer: str, ours: str, found: Mapping[str, Figures], rounds: Rounds) -> str:

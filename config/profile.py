@@ -78,7 +78,7 @@ class PollSettings(BaseModel):
 
     policy: Literal["gentle", "fixed"] = "gentle"
     """gentle: the interval grows with the run's age; fixed: it does not."""
-    first_seconds: Seconds = 0.25
+    first_seconds: Seconds = 0.8
     """gentle: the shortest interval, used while the run is young."""
     share: float = Field(default=0.1, gt=0, le=1)
     """gentle: the interval as a share of the run's age, so that an end is seen late by no more than that."""

@@ -18,7 +18,11 @@ def spread(seed: str, share: float) -> float:
 
 
 class PollPolicy(Protocol):
-    """Choose when to look at a healthy run again."""
+    """Choose when to look at a healthy run again.
+
+    Another policy is a class beside these, with its name in `PollSettings.policy` and its case in
+    `worker.profiles.poll_policy`; what it has learnt comes in through its constructor.
+    """
 
     def delay_ms(self, age_ms: int, seed: str) -> int:
         """Say how long to wait.
@@ -33,7 +37,7 @@ class PollPolicy(Protocol):
 class Gentle:
     """Wait a share of the run's age: short at first, capped, so the delay stays a small share of its length."""
 
-    first_ms: int = 250
+    first_ms: int = 800
     share: float = 0.1
     cap_ms: int = 5_000
     jitter: float = 0.1

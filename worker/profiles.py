@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from config.profile import PollSettings, Profile
 from config.sections import EngineSettings
 from worker.backoff import Fixed, Gentle, PollPolicy
@@ -70,9 +72,14 @@ def rules_for(profile: Profile, engine: EngineSettings) -> Rules:
 
 def poll_policy(settings: PollSettings) -> PollPolicy:
     """Build the policy that a profile asks for."""
-    if settings.policy == "fixed":
-        return Fixed(_ms(settings.fixed_seconds), settings.jitter)
-    return Gentle(_ms(settings.first_seconds), settings.share, _ms(settings.cap_seconds), settings.jitter)
+    match settings.policy:
+        case "gentle":
+            first_ms, cap_ms = _ms(settings.first_seconds), _ms(settings.cap_seconds)
+            return Gentle(first_ms, settings.share, cap_ms, settings.jitter)
+        case "fixed":
+            return Fixed(_ms(settings.fixed_seconds), settings.jitter)
+        case unknown:
+            assert_never(unknown)
 
 
 def _ms(seconds: float) -> int:

@@ -172,6 +172,8 @@ class LocalStack:
             "THREADRUN_REDIS_URL": self.redis_url,
             "THREADRUN_PROFILES__DEFAULT__BASE_URL": self.server_url,
             "THREADRUN_PROFILES__DEFAULT__API_KEY": "local",
+            # The little model thinks for 50 ms, and the server is on this machine.
+            "THREADRUN_PROFILES__DEFAULT__POLL__FIRST_SECONDS": "0.25",
             "THREADRUN_TOOLS__MODULES": ",".join(self._modules),
         }
         return {**clean, **ours, **self._extra}

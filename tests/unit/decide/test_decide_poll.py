@@ -65,7 +65,7 @@ def test_the_providers_hint_is_a_floor_and_not_a_ceiling():
 
 
 def test_the_interval_grows_with_the_age_of_the_spell_of_work_and_is_capped():
-    rules = Rules(poll=Gentle(jitter=0))
+    rules = Rules(poll=Gentle(first_ms=250, jitter=0))
 
     def delay(created: int, submitted: int = 0) -> int:
         progress = Progress(created_seen_ms=NOW - created, submitted_ms=NOW - submitted if submitted else 0)
