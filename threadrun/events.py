@@ -86,7 +86,6 @@ LOGGED_EVENTS: Final = {
     "profile.resumed": "it answered again, and all go on (`kind`; said once)",
     "token.not_renewed": "an Entra token could not be had; the old one serves until it expires, then runs are held",
     "clock.jumped": "Redis's clock jumped; the deployment's goes on as if it had not (`seconds`)",
-    "claim.dropped": "Redis's clock has just jumped: nothing is decided by what a claim said (`runs`)",
     "tick.failed": "Redis did not answer the tick (said once)",
     "tick.resumed": "it answers again",
     "heartbeat.missed": "Redis did not take a heartbeat (said once)",

@@ -83,4 +83,5 @@ class Desk:
             round(self.observer.dead_after_seconds * 1000),
             takes_suspect,
             self.rules.max_strikes,
+            self.observer.clock.latest_ms,
         )

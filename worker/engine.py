@@ -66,11 +66,6 @@ class Engine:
         try:
             claimant, lease_ms = self._desk.claimant(takes_suspect=took), self._desk.rules.lease_ms
             claimed = await self._desk.store.claim(stage, self._profile, slots, lease_ms, claimant)
-            if self._desk.observer.clock.doubts(claimed.now_ms):
-                log.warning("claim.dropped", profile=self._profile, stage=stage.value, runs=len(claimed.runs))
-                return (
-                    0  # nothing may be decided by such a time; the runs are due as soon as the clock is right
-                )
             begun = len(claimed.runs)
             took = took and not any(run.suspect for run in claimed.runs)
         finally:

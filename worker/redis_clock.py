@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 JUMP_MS = 5_000
 """What differs by more is a jump; less is lost in leases and margins."""
 
-
 ANSWER_MS = 10_000
-"""How long an answer of Redis may be on its way."""
+"""How long a request to Redis may be on its way."""
+
+NO_LATEST_MS = 10**15
+"""Later than any clock."""
 
 
 class RedisClock:
@@ -45,42 +47,39 @@ class JumpWatch:
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.monotonic = monotonic
         """What Redis's clock is compared with."""
-        self._last: _Reading | None = None
+        self._believed: _Reading | None = None
 
     @property
     def believed_ms(self) -> int:
         """Give the last time that was believed; 0: none yet."""
-        return 0 if self._last is None else self._last.now_ms
+        return 0 if self._believed is None else self._believed.now_ms
 
-    def read(self, now_ms: int, asked_at: float) -> int | None:
-        """Take a reading in; gives by how many milliseconds the clock has jumped since the last one, mostly 0.
+    def read(self, now_ms: int, seen_ms: int, asked_at: float) -> int:
+        """Compare a reading with what must be; gives by how many milliseconds the clock has jumped, mostly 0.
 
-        None: there is no last one, and nobody knows.
+        Only a reading without a jump is believed: until the jump is taken out, each tells of it again. Who begins
+        knows of no time but what the others have seen, and believes that more of it has passed.
 
         Args:
-            now_ms: What Redis told.
-            asked_at: When it was asked, by the monotonic clock; it read its clock between then and now.
+            now_ms: The deployment's time, as Redis told it.
+            seen_ms: The latest time that any worker believed; it is not before that, whatever this worker slept.
+            asked_at: When Redis was asked, by the monotonic clock; it read its clock between then and now.
         """
-        last, self._last = self._last, _Reading(now_ms, asked_at, self.monotonic())
-        if last is None:
-            return None
-        longest_ms = (self._last.answered_at - last.asked_at) * 1000
-        shortest_ms = (asked_at - last.answered_at) * 1000
-        passed_ms = now_ms - last.now_ms
-        if shortest_ms - JUMP_MS <= passed_ms <= longest_ms + JUMP_MS:
+        told, known = _Reading(now_ms, asked_at, self.monotonic()), self._believed
+        earliest, latest = float(seen_ms), float("inf")
+        if known is not None:
+            earliest = max(earliest, known.now_ms + (told.asked_at - known.answered_at) * 1000)
+            latest = max(earliest, known.now_ms + (told.answered_at - known.asked_at) * 1000)
+        if earliest - JUMP_MS <= now_ms <= latest + JUMP_MS:
+            self._believed = told
             return 0
-        return round(passed_ms - (shortest_ms + longest_ms) / 2)
+        return round(now_ms - (earliest if known is None else (earliest + latest) / 2))
 
-    def take_out(self, jump_ms: int) -> None:
-        """Know that a jump was taken out of the clock, by this worker or by another that saw it too."""
-        if self._last is not None:
-            self._last = replace(self._last, now_ms=self._last.now_ms - jump_ms)
-
-    def doubts(self, now_ms: int) -> bool:
-        """Tell whether a time that Redis told can only be explained by a jump."""
-        last = self._last
-        if last is None:
-            return False
-        passed_ms = (self.monotonic() - last.answered_at) * 1000
-        # An answer may have been long on its way here, but never more than a request may take.
-        return not -ANSWER_MS - JUMP_MS <= now_ms - last.now_ms - passed_ms <= ANSWER_MS + JUMP_MS
+    @property
+    def latest_ms(self) -> int:
+        """Give the latest time that can be told without a jump, to whoever asks now."""
+        known = self._believed
+        if known is None:
+            return NO_LATEST_MS
+        passed_ms = round((self.monotonic() - known.asked_at) * 1000)
+        return known.now_ms + passed_ms + ANSWER_MS + JUMP_MS

@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from threadrun.keys import INDEX_LIFE_SECONDS, Keys
 from threadrun.status import Outcome, RunStatus, Stage
 from worker.outbox import Message, Outbox
-from worker.redis_clock import JUMP_MS, JumpWatch
+from worker.redis_clock import JumpWatch
 from worker.store.scripts import Arg, Scripts
 
 log = structlog.get_logger("threadrun.tick")
@@ -73,6 +73,7 @@ class Tick:
         self._pairs = [(stage, profile) for profile in profiles for stage in TASK_OF_STAGE]
         self._key_names = [name for pair in self._pairs for name in (keys.agenda(*pair), keys.wake(*pair))]
         self._received: deque[int] = deque()
+        self._begun = False
         self._trim_at = time.monotonic() + TRIM_EVERY_SECONDS
         self._stop = threading.Event()
         self._failed = False
@@ -107,15 +108,18 @@ class Tick:
                 self._watch.believed_ms,
             ]
             asked_at = self._watch.monotonic()
-            now_ms, ahead_ms, *due = self._scripts.call("due", self._key_names, [*told, *sorted(received)])
-            jump_ms = self._watch.read(int(now_ms), asked_at)
-            if jump_ms != 0 and self._take_out(jump_ms or 0, ahead_ms) and jump_ms:
+            now_ms, ahead_ms, seen_ms, *due = self._scripts.call(
+                "due", self._key_names, [*told, *sorted(received)]
+            )
+            jump_ms = self._watch.read(int(now_ms), int(seen_ms), asked_at)
+            if jump_ms:
                 due = []  # sent by the next tick, once the clock is right
-                self._watch.take_out(jump_ms)
             # Sent before anything else can fail: those stages are marked as woken now.
             for position in due:
                 stage, profile = self._pairs[int(position)]
                 self._outbox.send(Message(TASK_OF_STAGE[stage], (profile,)))
+            if jump_ms or not self._begun:
+                self._set_right(ahead_ms, jump_ms)
             self._trim()
         except (RedisError, OSError) as error:
             if not self._failed:
@@ -127,19 +131,15 @@ class Tick:
         self._failed = False
         return len(due)
 
-    def _take_out(self, jump_ms: int, ahead_ms: str) -> bool:
-        """Set the deployment's clock right; false: others have seen that time pass, and it is right.
-
-        By 0, when this worker has just begun, what a jump that nobody saw has put off is looked at.
-        """
+    def _set_right(self, ahead_ms: str, jump_ms: int) -> None:
+        """Take a jump out of the deployment's clock; a worker that begins looks at what an unseen one has put off."""
         keys = self._keys
         profiles = dict.fromkeys(profile for _, profile in self._pairs)
         watches = [name for profile in profiles for name in (keys.twins(profile), keys.nothing())]
         names = [keys.clock(), *self._key_names, *watches]
-        verdict: int = self._scripts.call("clock", names, [ahead_ms, jump_ms, FAR_AHEAD_MS, 2 * JUMP_MS])
-        if verdict > 0 and jump_ms:
+        if self._scripts.call("clock", names, [ahead_ms, jump_ms, FAR_AHEAD_MS]) and jump_ms:
             log.error("clock.jumped", seconds=round(jump_ms / 1000, 3))
-        return verdict >= 0
+        self._begun = True
 
     def _trim(self) -> None:
         if time.monotonic() < self._trim_at:

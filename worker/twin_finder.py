@@ -52,11 +52,11 @@ class TwinFinder:
         """Look after the watches that are due; gives how many."""
         desk = self._desk
         try:
-            claimed = await desk.store.twins.claim(self._profile, CLAIM_LIMIT, desk.rules.lease_ms)
+            claimed = await desk.store.twins.claim(
+                self._profile, CLAIM_LIMIT, desk.rules.lease_ms, desk.observer.clock.latest_ms
+            )
         except (RedisError, OSError):
             return 0  # said by the tick, which asks the same Redis more often
-        if desk.observer.clock.doubts(claimed.now_ms):
-            return 0  # the watches are due as soon as the clock is right
         clock = RedisClock(claimed.now_ms)
         looks = [TwinLook(desk, self._profile, watch, clock).carry() for watch in claimed.watches]
         for watch, failed in zip(

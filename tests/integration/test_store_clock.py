@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 from structlog.testing import capture_logs
 
-from tests.integration.carrying import claim_one
+from tests.integration.carrying import claim_one, claimed
 from tests.integration.test_store_tick import Sent, new_tick
 from threadrun.status import Stage
-from worker.redis_clock import JUMP_MS, JumpWatch
+from worker.observer import Judging
+from worker.redis_clock import JumpWatch
+from worker.store.runs import Claimant
 from worker.tick import FAR_AHEAD_MS
 
 
@@ -23,7 +26,7 @@ def set_right(backend, jump_ms=1_000, ahead_ms="0"):
         backend.keys.agenda("create", "default"),
         backend.keys.wake("create", "default"),
     ]
-    return backend.scripts.call("clock", keys, [ahead_ms, jump_ms, FAR_AHEAD_MS, 2 * JUMP_MS])
+    return backend.scripts.call("clock", keys, [ahead_ms, jump_ms, FAR_AHEAD_MS])
 
 
 @pytest.fixture
@@ -116,6 +119,76 @@ def test_a_clock_set_back_while_no_worker_ran_goes_on_from_where_it_was(backend,
 
     backend.turn(1)
     assert (client.get(client.enqueue("asst", messages="ho").key).created_at - before).total_seconds() == 1
+
+
+def test_a_clock_that_is_set_back_again_as_soon_as_a_worker_has_begun_goes_on(
+    backend, client, sent, standing
+):
+    new_tick(backend, sent, standing).once()
+    before = client.get(client.enqueue("asst", messages="hi").key).created_at
+    tick = new_tick(backend, sent, JumpWatch(lambda: 100.0))
+    for _ in range(2):
+        backend.turn(-3_600)
+        tick.once()
+        tick.once()
+
+    backend.turn(1)
+    assert (client.get(client.enqueue("asst", messages="ho").key).created_at - before).total_seconds() == 1
+
+
+def test_a_clock_that_is_set_back_while_the_first_worker_begins_stands_still(
+    backend, client, sent, standing, monkeypatch
+):
+    tick = new_tick(backend, sent, standing)
+    call = backend.scripts.call
+
+    def set_back_then(name, *arguments):
+        if name == "clock":
+            backend.turn(-3_600)
+        return call(name, *arguments)
+
+    before = client.get(client.enqueue("asst", messages="hi").key).created_at
+    with monkeypatch.context() as patched:
+        patched.setattr(backend.scripts, "call", set_back_then)
+        tick.once()
+
+    assert client.get(client.enqueue("asst", messages="ho").key).created_at == before
+
+
+@pytest.mark.parametrize("jump_seconds", [3_600, -3_600])
+def test_a_jump_that_could_not_be_taken_out_is_taken_out_at_the_next_tick(
+    backend, sent, standing, monkeypatch, jump_seconds
+):
+    tick, call = new_tick(backend, sent, standing), backend.scripts.call
+    tick.once()
+    backend.turn(jump_seconds)
+
+    def fail_to_take_out(name, *arguments):
+        if name == "clock":
+            raise RedisConnectionError("gone")
+        return call(name, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(backend.scripts, "call", fail_to_take_out)
+        tick.once()
+    assert backend.sync.hget(backend.keys.clock(), "ahead_ms") is None
+    tick.once()
+
+    assert backend.sync.hget(backend.keys.clock(), "ahead_ms") == str(jump_seconds * 1000)
+
+
+async def test_nothing_is_claimed_and_nobody_judged_by_a_clock_that_has_just_jumped(
+    backend, client, store, sent, standing
+):
+    new_tick(backend, sent, standing).once()
+    client.enqueue("asst", messages="hi")
+    await claim_one(store, Stage.CREATE)  # its holder is at work
+    backend.turn(3_600)
+    before = backend.dump()
+    by = Claimant("another", Judging.YES, latest_ms=standing.latest_ms)
+
+    assert await claimed(store, Stage.CREATE, by=by) == []
+    assert backend.dump() == before
 
 
 def test_clients_tell_the_deployments_time(backend, client):

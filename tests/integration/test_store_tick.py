@@ -59,7 +59,7 @@ def new_tick(backend, sent, watch):
 def due(backend, *pairs, received=()):
     keys = [name for pair in pairs for name in (backend.keys.agenda(*pair), backend.keys.wake(*pair))]
     told = [WAKE_LIFE_MS, LONGEST_WAKE_LIFE_MS, backend.keys.clock(), 0]
-    _, _, *positions = backend.scripts.call("due", keys, [*told, *received])
+    _, _, _, *positions = backend.scripts.call("due", keys, [*told, *received])
     return positions
 
 

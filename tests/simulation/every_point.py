@@ -13,7 +13,7 @@ from tests.simulation.deployment import START_MS, Deployment, Surroundings
 from tests.simulation.handlers import Entered, Handlers
 from tests.simulation.kinds import KINDS, Kind, play
 from tests.simulation.provider_server import BASE_URL, ProviderServer
-from tests.simulation.seam import Fate, Point
+from tests.simulation.seam import Fate, Point, die
 from tests.simulation.turned_time import turned_time
 from tests.simulation.verdict import handler_faults, left_faults, provider_faults, record_faults
 from threadrun.client import RunClient
@@ -32,15 +32,16 @@ class Life:
     deaths: list[str] = field(default_factory=list)
 
 
-def live(redis: Redis, kind: str | Kind, *die_at: Point) -> Life:
-    """Carry one kind of run to its end in this process, dying at these points."""
+def live(redis: Redis, kind: str | Kind, *die_at: Point, jump_seconds: float = 0) -> Life:
+    """Carry one kind of run to its end in this process, dying at these points, or setting Redis's clock there."""
     kind = KINDS[kind] if isinstance(kind, str) else kind
     entered, server = Entered(), ProviderServer()
     server.world.set_faults(FaultPlan(kind.faults))
     around = surroundings(redis, server, server.clock.advance)
     told: list[str] = []
     around.published = lambda message: told.append(message.task)
-    deployment = Deployment(around, Fate(*kind.dies_at, *die_at), Handlers(entered))
+    kill = (lambda _: deployment.jump(jump_seconds)) if jump_seconds else die
+    deployment = Deployment(around, Fate(*kind.dies_at, *die_at, kill=kill), Handlers(entered))
     try:
         with turned_time(deployment.monotonic, deployment.turn):
             run_keys = play(deployment, kind, a_thread(server))

@@ -96,6 +96,7 @@ KINDS: dict[str, Kind] = {
     "deadline passed": Kind(
         ["think 100; say late"], frozenset({"timed_out"}), options={"deadline_seconds": 65}
     ),
+    "clock set": Kind([ADD], jump=(Stage.TOOLS, -3_600)),
     "rate limited": Kind(["say hi"], faults=(FaultRule(fault=Fault.RATE_LIMITED, operation="get_run", nth=1),)),
     "provider down for a while": Kind(
         ["say hi"], faults=(FaultRule(fault=Fault.SERVER_ERROR, operation="get_run", times=2, when=Moment.BEFORE),)

@@ -30,9 +30,12 @@ def die(name: str) -> NoReturn:
 
 
 class Fate:
-    """Count the steps of a whole life, in however many processes; at the chosen points a process dies."""
+    """Count the steps of a whole life, in however many processes; at the chosen points a process dies.
 
-    def __init__(self, *die_at: Point, kill: Callable[[str], NoReturn] = die) -> None:
+    By another `kill` than to die, that happens there.
+    """
+
+    def __init__(self, *die_at: Point, kill: Callable[[str], object] = die) -> None:
         self.die_at = frozenset(die_at)
         self.counts: Counter[str] = Counter()
         self.points: list[Point] = []

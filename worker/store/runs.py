@@ -9,6 +9,7 @@ from typing import Any
 from threadrun.keys import INDEX_LIFE_SECONDS, Keys
 from threadrun.status import Outcome, Stage
 from worker.observer import Judging
+from worker.redis_clock import NO_LATEST_MS
 from worker.store.gates import GATE_FIELDS, SharedGates
 from worker.store.ledger import ROW_FIELDS, Ledger, call_view, row_field
 from worker.store.scripts import Arg, Scripts
@@ -33,6 +34,8 @@ class Claimant:
     takes_suspect: bool = True
     """It has no suspect in its hands, so it may be given one."""
     max_strikes: int = 3
+    latest_ms: int = NO_LATEST_MS
+    """When Redis tells a later time its clock has jumped, and it gives nothing out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +104,8 @@ class RunStore:
         ]  # fmt: skip
         args: list[Arg] = [
             names.prefix, lease_ms, limit, SCHEMA, by.worker_id, by.judging.value, by.dead_after_ms,
-            int(by.takes_suspect), by.max_strikes, TURN_PAUSE_MS, JUDGEMENT_PAUSE_MS, len(GATE_FIELDS), *GATE_FIELDS,
-            *RECORD_FIELDS,
+            int(by.takes_suspect), by.max_strikes, TURN_PAUSE_MS, JUDGEMENT_PAUSE_MS, by.latest_ms, len(GATE_FIELDS),
+            *GATE_FIELDS, *RECORD_FIELDS,
         ]  # fmt: skip
         now_ms, gates, quarantined, *rows = await self._scripts.call("claim", keys, args)
         self.gates.hear(profile, int(now_ms), gates)

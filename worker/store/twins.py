@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from threadrun.keys import Keys
 from threadrun.status import Stage
 from worker.decide.twins import TwinState, TwinWatch
+from worker.redis_clock import NO_LATEST_MS
 from worker.store.scripts import Arg, Scripts
 
 UNDECIDED = frozenset({Stage.WAITING.value, Stage.CREATE.value})
@@ -32,9 +33,11 @@ class TwinStore:
         self._keys = keys
         self._scripts = scripts
 
-    async def claim(self, profile: str, limit: int, lease_ms: int) -> ClaimedWatches:
-        """Claim due watches; each is nobody else's until its lease lapses."""
-        args: list[Arg] = [self._keys.prefix, lease_ms, limit]
+    async def claim(
+        self, profile: str, limit: int, lease_ms: int, latest_ms: int = NO_LATEST_MS
+    ) -> ClaimedWatches:
+        """Claim due watches, unless it is later than can be; each is nobody else's until its lease lapses."""
+        args: list[Arg] = [self._keys.prefix, lease_ms, limit, latest_ms]
         now_ms, *rows = await self._scripts.call("twins_claim", [self._keys.twins(profile)], args)
         return ClaimedWatches(int(now_ms), tuple(_watch(row) for row in rows))
 

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
+from redis import Redis
+
 from tests.chaos.crew import ROOT
 from tests.chaos.figures import Figures, Size
 from tests.simulation.every_point import live
@@ -29,6 +31,14 @@ WAIT_SECONDS = 120.0
 CARRIED = Kind(['call add {"a": 1, "b": 2} and look {}; then call add {"a": 1, "b": 2}; say $1'])
 """Carried through every stage but two."""
 
+AT_EVERY_IO = Kind([ADD], passed_seconds=HOUR_SECONDS)
+"""What is written by the wrong time, until the next tick, may tell it; nothing is decided by it."""
+
+FIRST_READING = ("script due after", 1)
+
+EVERY: dict[Size, int] = {"full": 1, "small": 8}
+"""At every how-manieth I/O of a run Redis's clock is set."""
+
 KINDS = {
     **dict.fromkeys([Stage.CREATE, Stage.POLL, Stage.TOOLS, Stage.SUBMIT, Stage.FINALIZE], CARRIED),
     Stage.WAITING: Kind([ADD, ADD], options={"thread_id": THREAD}),
@@ -40,16 +50,16 @@ KINDS = {
 def run(size: Size, seed: int, folder: Path) -> Figures:
     """Run the experiment."""
     figures = Figures(
-        load=f"a run in each stage, 50 runs at once, and {RUNS[size]} runs of real workers",
+        load=f"a run in each stage, one at its every I/O, 50 at once, and {RUNS[size]} of real workers",
         nemesis="Redis's clock set by ±1 h and ±30 s; host clocks ±1 h",
     )
     with quiet():
-        _set_redis(figures)
+        _set_redis(figures, EVERY[size])
     _set_hosts(figures, RUNS[size])
     return figures
 
 
-def _set_redis(figures: Figures) -> None:
+def _set_redis(figures: Figures, every: int) -> None:
     tried = 0
     with EmbeddedRedis() as server:
         redis = connect(server.url)
@@ -60,8 +70,24 @@ def _set_redis(figures: Figures) -> None:
                 tried += 1
                 if life.faults:
                     figures.fail(f"Redis's clock set by {seconds} s in {stage}: {life.faults[:5]}")
+        _set_at_every_io(figures, redis, every)
         redis.close()
     figures.demand("jumps of Redis's clock", tried, exactly=(len(KINDS) + 1) * len(JUMPS))
+
+
+def _set_at_every_io(figures: Figures, redis: Redis, every: int) -> None:
+    points = live(redis, AT_EVERY_IO).points
+    seen = points.index(FIRST_READING)  # what happened to the clock before, nobody can know
+    ways = [(at, HOUR_SECONDS) for at in points[seen::every]] + [
+        (at, -HOUR_SECONDS) for at in points[::every]
+    ]
+    wrong = 0
+    for at, seconds in ways:
+        if life := live(redis, AT_EVERY_IO, at, jump_seconds=seconds).faults:
+            wrong += 1
+            figures.fail(f"Redis's clock set by {seconds} s at {at}: {life[:5]}")
+    figures.demand("jumps at an I/O", len(ways), at_least=2 * len(points) // every - seen)
+    figures.demand("of them wrong", wrong, exactly=0)
 
 
 def _set_hosts(figures: Figures, count: int) -> None:

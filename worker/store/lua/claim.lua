@@ -7,7 +7,8 @@
 -- ARGV 1 prefix  2 lease (ms)  3 most runs  4 newest schema known  5 worker id  6 judge the dead: yes | no | later
 --      7 age of a dead worker's heartbeat (ms)  8 a suspect may be claimed (0/1)  9 strikes to quarantine
 --      10 pause of who has to wait for its turn (ms)  11 pause of who waits for a judgement (ms)
---      12 number of fields of the permits to tell  13… those, then the record fields to read
+--      12 later than this it cannot be: Redis's clock has jumped, and nothing is judged or claimed by it
+--      13 number of fields of the permits to tell  14… those, then the record fields to read
 -- Returns {now, {permits' field…}, {run key of a new quarantine…}, [run key, claim, field…]…}
 redis.call('DEL', KEYS[2])
 local now = now_ms()
@@ -23,9 +24,10 @@ local function last_holder(holder, lapse)
 end
 
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', int(now), 'LIMIT', 0, ARGV[3])
-local first_field = 13 + ARGV[12]
+local first_field = 14 + ARGV[13]
 local quarantine = {}
-local claimed = {int(now), redis.call('HMGET', KEYS[3], unpack(ARGV, 13, first_field - 1)), quarantine}
+local claimed = {int(now), redis.call('HMGET', KEYS[3], unpack(ARGV, 14, first_field - 1)), quarantine}
+if now > tonumber(ARGV[12]) then return claimed end
 local suspects = tonumber(ARGV[8])
 for _, run_key in ipairs(due) do
   local record = ARGV[1] .. 'run:' .. run_key

@@ -2,11 +2,17 @@
 -- A wake-up that no worker receives is sent again after 1, 2, 4 … s: where nobody takes them they must not pile up.
 -- KEYS agenda, wake mark, agenda, wake mark, …
 -- ARGV 1 life of a first mark (ms)  2 longest life (ms)  3 name of the clock  4 latest time that this worker has seen
---      and believes (ms)  5… positions (from 0) of wake-ups that were received
--- Returns {Redis's time less its known jumps, how far Redis's clock is known to be ahead, position of a pair to wake…}
+--      and believes (ms; 0: it begins, and believes what is told now)
+--      5… positions (from 0) of wake-ups that were received
+-- Returns {Redis's time less its known jumps, how far Redis's clock is known to be ahead, latest time that any worker
+-- has seen and believes, position of a pair to wake…}
 -- A mark holds how often the wake-up was sent since it was last received, and when it will be sent again.
 local now, ahead, raw, seen = clock()
-if tonumber(ARGV[4] or 0) > seen then redis.call('HSET', ARGV[3], 'seen_ms', ARGV[4]) end
+local believed = ARGV[4] == '0' and raw or tonumber(ARGV[4])
+if believed > seen then
+  seen = believed
+  redis.call('HSET', ARGV[3], 'seen_ms', int(seen))
+end
 local function mark(key, sends)
   local life = math.min(ARGV[1] * 2 ^ (sends - 1), tonumber(ARGV[2]))
   redis.call('SET', key, int(sends) .. ' ' .. int(now + life), 'PX', int(life + ARGV[2]))
@@ -27,6 +33,7 @@ for i = 1, #KEYS, 2 do
     end
   end
 end
+table.insert(wake, 1, int(seen))
 table.insert(wake, 1, ahead)
 table.insert(wake, 1, int(raw))
 return wake

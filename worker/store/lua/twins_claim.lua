@@ -1,8 +1,9 @@
 -- Claims due watches for twins of one profile: each gets a fresh claim number and a lease.
--- KEYS 1 watches   ARGV 1 prefix  2 lease (ms)  3 most watches
+-- KEYS 1 watches   ARGV 1 prefix  2 lease (ms)  3 most watches  4 later than this it cannot be: Redis's clock has jumped
 -- Returns {now, {run key, stage, thread id, run id, field, value, …}…}
 local now = now_ms()
 local claimed = {int(now)}
+if now > tonumber(ARGV[4]) then return claimed end
 for _, run_key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', int(now), 'LIMIT', 0, ARGV[3])) do
   local record = ARGV[1] .. 'run:' .. run_key
   local at = redis.call('HMGET', record, 'stage', 'thread_id', 'run_id')
