@@ -21,13 +21,14 @@ local function int(n) return string.format('%.0f', n) end
 
 local function append_event(run_key, record, stream, body, now)
   local events = record .. '/events'
-  local seq = redis.call('LLEN', events) + 1
-  -- A clock that is set back is noticed by the next tick; until then no event goes back in time.
-  local last = string.match(redis.call('LINDEX', events, -1) or '', '^{"seq":%d+,"at_ms":(%d+)')
+  -- A list whose length is its last seq. A clock that is set back is noticed by the next tick; until then no event
+  -- goes back in time.
+  local seq, last = string.match(redis.call('LINDEX', events, -1) or '', '^{"seq":(%d+),"at_ms":(%d+)')
+  seq = int((seq or 0) + 1)
   now = math.max(now, tonumber(last or 0))
-  redis.call('RPUSH', events, '{"seq":' .. int(seq) .. ',"at_ms":' .. int(now) .. ',' .. string.sub(body, 2))
-  redis.call('XADD', stream, 'MAXLEN', '~', '10000', '*', 'run', run_key, 'seq', int(seq))
-  return seq
+  redis.call('RPUSH', events, '{"seq":' .. seq .. ',"at_ms":' .. int(now) .. ',' .. string.sub(body, 2))
+  redis.call('XADD', stream, 'MAXLEN', '~', '10000', '*', 'run', run_key, 'seq', seq)
+  return tonumber(seq)
 end
 
 -- Makes a run due now. While somebody holds its claim the entry stays (its holder may be in mid-request), but

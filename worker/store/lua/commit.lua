@@ -38,15 +38,16 @@ end
 
 local ended, twin = at[7] == 'done' or at[7] == 'finalize', false
 for i = 1, #facts, 2 do
-  local known = redis.call('HGET', record, facts[i])
-  if facts[i] == 'run_id' and known ~= facts[i + 1] and (known or ended) then
-    twin = true
-    watch_twins(0, facts[i + 1])
+  if facts[i] == 'run_id' then
+    local known = redis.call('HGET', record, 'run_id')
+    if known ~= facts[i + 1] and (known or ended) then
+      twin = true
+      watch_twins(0, facts[i + 1])
+    end
   end
 end
 if at[7] == 'done' then return {0, tonumber(at[1]), -1, 0} end
-local seq = redis.call('LLEN', record .. '/events')
-
+local seq
 local learnt, other = 0, twin
 for i = 1, #facts, 2 do
   if not (twin and facts[i] == 'run_id') and redis.call('HSETNX', record, facts[i], facts[i + 1]) == 1 then
@@ -64,19 +65,19 @@ if ARGV[10] == 'take' and learnt == 1 then
   redis.call('ZADD', KEYS[7], at[6], run_key)
   redis.call('EXPIRE', KEYS[7], ARGV[15])
 end
-redis.call('HINCRBY', record, 'polls', ARGV[11])
-redis.call('HINCRBY', record, 'requests', ARGV[12])
+if ARGV[11] ~= '0' then redis.call('HINCRBY', record, 'polls', ARGV[11]) end
+if ARGV[12] ~= '0' then redis.call('HINCRBY', record, 'requests', ARGV[12]) end
 
 if at[1] ~= ARGV[4] or at[2] ~= ARGV[5] or other then
   -- Decided for a thread or run that another holder's fact has overtaken: this holder drops its claim.
   if other and at[2] == ARGV[5] then redis.call('HSET', record, 'lease_ms', 0) end
   if learnt == 1 or other then pull(prefix, run_key, now) end
-  return {0, tonumber(at[1]), seq, learnt}
+  return {0, tonumber(at[1]), seq or redis.call('LLEN', record .. '/events'), learnt}
 end
 
 local version = at[1] + 1
 for _, body in ipairs(events) do seq = append_event(run_key, record, KEYS[3], body, now) end
-if #fields > 0 then redis.call('HSET', record, unpack(fields)) end
+seq = seq or redis.call('LLEN', record .. '/events')
 for i = 1, #call_fields, 200 do
   redis.call('HSET', KEYS[2], unpack(call_fields, i, math.min(i + 199, #call_fields)))
 end
@@ -95,8 +96,8 @@ elseif at[3] ~= ARGV[6] then
   due = now -- something happened meanwhile: look again at once
 end
 redis.call('HSET', record, 'stage', ARGV[7], 'version', int(version), 'lease_ms', int(lease),
-  'last_op', ARGV[3], 'last_seq', int(seq), 'last_learnt', learnt, 'last_version', int(version))
-redis.call('ZREM', KEYS[4], run_key)
+  'last_op', ARGV[3], 'last_seq', int(seq), 'last_learnt', learnt, 'last_version', int(version), unpack(fields))
+if KEYS[4] ~= KEYS[5] then redis.call('ZREM', KEYS[4], run_key) end
 redis.call('ZADD', KEYS[5], int(due), run_key)
 if ARGV[22] == '1' then watch_twins(ARGV[24]) end
 if ARGV[10] == 'free' then free_thread(prefix, KEYS[6], run_key, now) end
