@@ -11,7 +11,7 @@ from threadrun.request import RunRequest
 from threadrun.status import CallState, Stage
 from threadrun.tools import ToolResultKind
 from worker.decide.approvals import APPROVED, MCP, wants_approvals
-from worker.decide.calls import answer_for, fingerprint, ours
+from worker.decide.calls import answer_for, ours, places_asked
 from worker.decide.seen import CancelAnswered, CreateAnswered, OutputsAnswered, Seen, ThreadAnswered
 from worker.desk import Desk
 from worker.outputs import fit
@@ -54,17 +54,16 @@ async def _request(desk: Desk, run: RunView) -> RunRequest:
 
 
 async def _outputs(desk: Desk, run: RunView, shown: Run | None) -> Sequence[ToolAnswer]:
-    """Give every output of the round in order, so that a repeat sends the same bytes."""
+    """Give every output of the round that is asked for, in order, so that a repeat sends the same bytes."""
     if run.stage is Stage.CANCEL and shown is not None:
         return await _cancelled(desk, run, shown)
     stored = await desk.store.outputs(run)
+    places = run.progress.wanted or range(len(stored))
     if any(call.type == MCP for call in run.calls):
         headers = await _mcp_headers(desk, run)
-        return [
-            ToolApproval(stored[at][0], stored[at][1] == APPROVED, headers[at]) for at in range(len(stored))
-        ]
-    texts = fit([output for _, output in stored], desk.max_output_total_bytes)
-    return [ToolOutput(call_id, text) for (call_id, _), text in zip(stored, texts, strict=True)]
+        return [ToolApproval(stored[at][0], stored[at][1] == APPROVED, headers[at]) for at in places]
+    texts = fit([stored[at][1] for at in places], desk.max_output_total_bytes)
+    return [ToolOutput(stored[at][0], text) for at, text in zip(places, texts, strict=True)]
 
 
 async def _cancelled(desk: Desk, run: RunView, shown: Run) -> Sequence[ToolAnswer]:
@@ -72,13 +71,13 @@ async def _cancelled(desk: Desk, run: RunView, shown: Run) -> Sequence[ToolAnswe
     if wants_approvals(shown):
         return [ToolApproval(call.id, approve=False) for call in ours(shown)]
     cancelled = answer_for(ToolResultKind.CANCELLED)
-    known = await desk.store.outputs(run) if fingerprint(shown) == run.progress.signature else ()
-    rows = list(zip(run.calls, known, strict=False))
+    asked = ours(shown)
+    places = places_asked(run.progress.signature, shown) or (-1,) * len(asked)
+    known = await desk.store.outputs(run)
+    settled = {at for at, call in enumerate(run.calls) if call.state in _HAS_OUTPUT}
     return [
-        ToolOutput(
-            call.id, rows[at][1][1] if at < len(rows) and rows[at][0].state in _HAS_OUTPUT else cancelled
-        )
-        for at, call in enumerate(ours(shown))
+        ToolOutput(call.id, known[at][1] if at in settled else cancelled)
+        for call, at in zip(asked, places, strict=True)
     ]
 
 

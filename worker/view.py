@@ -64,7 +64,9 @@ class Progress:
     left_ms: int = 0
     """When such a look first showed the run at work again, though we submitted nothing; 0: it did not."""
     signature: str = ""
-    """Fingerprint of the calls of the present or last round."""
+    """Fingerprint of the calls of the present or last round, a word each."""
+    wanted: tuple[int, ...] = ()
+    """Places of that round's calls that the provider still asks for; empty: of all."""
     submitted_ms: int = 0
     """When the outputs of that round were sent; 0: not yet."""
     repeats: int = 0
@@ -104,6 +106,7 @@ class Progress:
         values = {name: value for name, value in json.loads(text).items() if name in _DEFAULTS}
         if intent := values.get("intent"):
             values["intent"] = Intent(Effect(intent["effect"]), intent["sent_ms"], intent["not_after_ms"])
+        values["wanted"] = tuple(values.get("wanted", ()))
         if ending := values.get("ending"):
             values["ending"] = Outcome(ending)
         return cls(**values)

@@ -37,6 +37,8 @@ class ToolResultKind(StrEnum):
     """A person gave the output of a call whose outcome was unknown."""
     CANCELLED = "cancelled"
     """The run was cancelled before the call was settled."""
+    ANSWERED_ELSEWHERE = "answered_elsewhere"
+    """The provider has an output of another client before a handler began; it is sent none of ours."""
     EXPIRED = "expired"
     """The run was about to expire at the provider before the call was settled."""
 

@@ -16,7 +16,7 @@ from worker.decide.ending import to_cancel
 from worker.decide.repeats import asked_again, same_call
 from worker.decide.rules import Rules
 from worker.decide.seen import RunSeen, ToolSpec
-from worker.view import CallView, RunView
+from worker.view import CallView, Progress, RunView
 
 MAX_NAME_CHARACTERS = 64
 """The wire's longest tool name; a model may make up longer ones, which are cut: nobody serves them."""
@@ -33,9 +33,30 @@ def ours(shown: Run) -> tuple[RequiredToolCall, ...]:
 
 
 def fingerprint(shown: Run) -> str:
-    """Identify a required action by everything in it, for ids can repeat or be empty."""
-    calls = [[call.id, call.type, call.name, call.arguments] for call in ours(shown)]
-    return hashlib.sha256(json.dumps(calls).encode()).hexdigest()[:32]
+    """Identify a required action by everything in it, a word a call, for ids can repeat or be empty."""
+    calls = ([call.id, call.type, call.name, call.arguments] for call in ours(shown))
+    return " ".join(hashlib.sha256(json.dumps(call).encode()).hexdigest()[:16] for call in calls)
+
+
+def places_asked(signature: str, shown: Run) -> tuple[int, ...]:
+    """Give the place in the round of that signature of each call that is shown; none: it is another action.
+
+    A round may be asked for in part: another client has answered some of its calls, or the provider took some of our
+    outputs.
+    """
+    free: dict[str, list[int]] = {}
+    for place, word in enumerate(signature.split()):
+        free.setdefault(word, []).insert(0, place)
+    words = fingerprint(shown).split()
+    found = [free[word].pop() for word in words if free.get(word)]
+    return tuple(found) if len(found) == len(words) else ()
+
+
+def narrowed(progress: Progress, places: Sequence[int]) -> Progress:
+    """Note which calls of the round are still asked for; a picture that shows more of them than before is old."""
+    every = range(len(progress.signature.split()))
+    left = {place for place in progress.wanted or every if place in places} or set(places)
+    return progress if len(left) == len(every) else replace(progress, wanted=tuple(sorted(left)))
 
 
 def open_round(run: RunView, shown: Run, seen: RunSeen, changes: Changes, now: int, rules: Rules) -> Decision:
@@ -53,6 +74,7 @@ def open_round(run: RunView, shown: Run, seen: RunSeen, changes: Changes, now: i
     progress = replace(
         changes.progress,
         signature=fingerprint(shown),
+        wanted=(),
         submitted_ms=0,
         repeats=0,
         refusals=0,
@@ -135,6 +157,7 @@ _TOO_LONG = "The arguments are longer than {} bytes. Shorten them and call it ag
 _ANSWERS = {
     ToolResultKind.MISSING_TOOL: "This tool is not available in this run. Do not call it again.",
     ToolResultKind.CANCELLED: "The run was cancelled.",
+    ToolResultKind.ANSWERED_ELSEWHERE: "Another client has answered this call.",
     ToolResultKind.EXPIRED: "The tool did not finish in time.",
     ToolResultKind.TIMEOUT: "The tool did not finish in time; whether it had an effect is unknown.",
     ToolResultKind.UNKNOWN_OUTCOME: "The tool was interrupted; whether it had an effect is unknown. Assume neither.",

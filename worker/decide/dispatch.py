@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from threadrun.models import Run
 from threadrun.status import CallState, OnUnknown, Outcome, RunStatus, Stage
 from threadrun.tools import ToolResultKind
-from worker.decide.calls import fingerprint, next_look_ms, ours, send_time_ms
+from worker.decide.calls import narrowed, next_look_ms, ours, places_asked, send_time_ms
 from worker.decide.decision import Ask, Changes, Decision, Event, Move, Question, Repair, Rest, Settlement
 from worker.decide.ending import due_ending, to_cancel
 from worker.decide.interrupted import all_of, died, unknown
@@ -29,9 +30,9 @@ def dispatch(run: RunView, seen: Seen, now: int, rules: Rules) -> Decision:
         case Look():
             return _look(run, now, rules)
         case RunSeen(reply=Yes(value=shown) as reply):
-            if shown.status == RunStatus.REQUIRES_ACTION and fingerprint(shown) == run.progress.signature:
-                progress = replace(refreshed(run.progress, shown, now), looked_ms=now, left_ms=0)
-                return _send_due(run, Changes(progress), now, rules)
+            places = places_asked(run.progress.signature, shown)
+            if shown.status == RunStatus.REQUIRES_ACTION and places:
+                return _still_asked(run, shown, places, now, rules)
             return _moved_on(run, reply, seen, now, rules)
         case RunSeen(reply=No(refusal=Refusal.NOT_FOUND) as reply):
             return unreadable(replace(run, progress=replace(run.progress, looked_ms=now)), reply, now, rules)
@@ -39,6 +40,14 @@ def dispatch(run: RunView, seen: Seen, now: int, rules: Rules) -> Decision:
             return unlooked(run, now, rules)
         case _:
             return Rest(0)
+
+
+def _still_asked(run: RunView, shown: Run, places: Sequence[int], now: int, rules: Rules) -> Rest | Move:
+    """Go on with the round; of calls that are no longer asked for, those not begun are not begun any more."""
+    progress = replace(refreshed(run.progress, shown, now), looked_ms=now, left_ms=0)
+    if (left := narrowed(progress, places)) != progress:
+        return Move(Stage.TOOLS, 0, Changes(left))
+    return _send_due(run, Changes(progress), now, rules)
 
 
 def unlooked(run: RunView, now: int, rules: Rules) -> Rest | Move:
@@ -57,11 +66,18 @@ def _look(run: RunView, now: int, rules: Rules) -> Decision:
     expires_ms = run.progress.expires_ms
     expiring = expires_ms and now >= expires_ms - rules.expiry_margin_ms
     repairs = map(_at_expiry, unsettled) if expiring else _interrupted(unsettled, now, rules)
-    if repair := all_of(repairs):
+    if repair := all_of(chain(_answered_elsewhere(run), repairs)):
         return repair
     if now - run.progress.looked_ms >= rules.provider_look_ms:
         return Ask(Question.RUN)
     return _send_due(run, Changes(run.progress), now, rules)
+
+
+def _answered_elsewhere(run: RunView) -> Iterator[Repair]:
+    """Find calls that nobody has begun and nobody asks for any more."""
+    for call in run.calls:
+        if run.progress.wanted and call.index not in run.progress.wanted and call.state is CallState.PENDING:
+            yield Repair(settle=(Settlement(call, ToolResultKind.ANSWERED_ELSEWHERE),))
 
 
 def _at_expiry(call: CallView) -> Repair:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from threadrun.models import Run
 from threadrun.status import RunStatus, Stage
-from worker.decide.calls import fingerprint, open_round, ours
+from worker.decide.calls import narrowed, open_round, ours, places_asked
 from worker.decide.decision import Ask, Changes, Decision, Event, Move, Question, Rest
 from worker.decide.ending import end_as
 from worker.decide.rules import Rules
@@ -98,8 +98,11 @@ def _required(
     run: RunView, reply: Yes[Run], seen: RunSeen, changes: Changes, now: int, rules: Rules
 ) -> Decision:
     shown, submitted_ms = reply.value, run.progress.submitted_ms
-    if submitted_ms and fingerprint(shown) == run.progress.signature:
+    places = places_asked(run.progress.signature, shown)
+    if submitted_ms and places:
         if now - submitted_ms >= rules.stale_read_ms:
+            if (left := narrowed(changes.progress, places)) != changes.progress:
+                return Move(Stage.POLL, 0, Changes(left))
             return Ask(Question.STEPS)
         # An old read: our outputs are on their way, and not even its status is news.
         return watch(replace(run, status=shown.status), reply, replace(changes, run=None), now, rules)

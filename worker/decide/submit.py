@@ -7,7 +7,7 @@ from dataclasses import replace
 from threadrun.models import Run, RunStep
 from threadrun.status import Outcome, RunStatus, Stage
 from worker.backoff import error_delay_ms
-from worker.decide.calls import fingerprint
+from worker.decide.calls import narrowed, places_asked
 from worker.decide.decision import Ask, Changes, Decision, Event, Move, Post, Question, Rest
 from worker.decide.ending import due_ending, to_cancel
 from worker.decide.observe import observed
@@ -108,8 +108,10 @@ def _having_submitted(run: RunView, changes: Changes, reply: Yes[Run]) -> Change
 
 
 def _reread(run: RunView, reply: Yes[Run], seen: RunSeen, now: int, rules: Rules) -> Decision:
-    same = fingerprint(reply.value) == run.progress.signature
-    if reply.value.status == RunStatus.REQUIRES_ACTION and same:
+    places = places_asked(run.progress.signature, reply.value)
+    if reply.value.status == RunStatus.REQUIRES_ACTION and places:
+        if (left := narrowed(run.progress, places)) != run.progress:
+            return Move(Stage.SUBMIT, 0, Changes(left))
         return _still_required(run, now, rules)
     if reply.value.status in _GOES_ON:
         return _accepted(run, reply, seen, now, rules)
