@@ -125,6 +125,13 @@ def answered_by_another(scene: Scene) -> None:
     scene.open_gate(key)
 
 
+def answered_in_part_by_another(scene: Scene) -> None:
+    """Another client answers one of two calls, and the run goes on asking for the other one."""
+    key = scene.enqueue("answered_in_part_by_another", 'call plus {"a": 1, "b": 1} and gated\nsay $1, $2')
+    assert scene.answer(scene.until_entered(key), "mine") == 200
+    scene.open_gate(key)
+
+
 def asked_again_meanwhile(scene: Scene) -> None:
     """Another client answers first, and the model already asks for something else."""
     script = 'call gated\ncall plus {"a": 1, "b": 1}\nsay $1'
@@ -148,7 +155,7 @@ KINDS: dict[str, Callable[[Scene], None]] = {
     kind.__name__: kind
     for kind in (
         answered, cancelled_in_queue, cancelled_at_tools, cancelled_too_late, lost_create, lost_submit,
-        answered_by_another, asked_again_meanwhile, cancelled_by_another,
+        answered_by_another, answered_in_part_by_another, asked_again_meanwhile, cancelled_by_another,
     )
 }  # fmt: skip
 

@@ -21,7 +21,9 @@ TOUCHED: dict[str, tuple[str, ...]] = {
     Quirk.REQUIRED_ACTION_EMPTY_OBJECT: ("answered", "lost_submit"),
     Quirk.USAGE_NULL: ("answered", "cancelled_at_tools"),
     Quirk.STEPS_WITHOUT_USAGE: ("answered", "cancelled_in_queue"),
-    Quirk.PARTIAL_OUTPUTS_ACCEPTED: ("answered", "lost_submit", "asked_again_meanwhile"),
+    Quirk.PARTIAL_OUTPUTS_ACCEPTED: (
+        "answered", "lost_submit", "asked_again_meanwhile", "answered_in_part_by_another",
+    ),
     Quirk.UNKNOWN_CALL_500: ("lost_submit", "asked_again_meanwhile"),
     Quirk.NOT_FOUND_INSTEAD_OF_WRONG_STATUS: (
         "answered_by_another", "cancelled_by_another", "lost_submit",
@@ -54,6 +56,7 @@ EXPECTED = {
     "lost_create": (Outcome.COMPLETED, "found"),
     "lost_submit": (Outcome.COMPLETED, "4"),
     "answered_by_another": (Outcome.COMPLETED, "mine"),
+    "answered_in_part_by_another": (Outcome.COMPLETED, "mine, let go"),
     "asked_again_meanwhile": (Outcome.COMPLETED, "2"),
 }
 """What a run of each kind ends with; the others end cancelled and say nothing."""
@@ -139,6 +142,19 @@ def test_a_cancelled_run_that_goes_on_keeps_its_first_end_and_is_not_answered(
     assert [
         effect for effect in scene.server.effects("outputs.accepted") if effect.run_id == shown["id"]
     ] == []
+
+
+def test_a_call_that_another_client_left_to_us_is_run_once(
+    scenes: dict[str, Scene], effects: Effects
+) -> None:
+    scene = scenes[Quirk.PARTIAL_OUTPUTS_ACCEPTED]
+    record = scene.client.get(scene.key("answered_in_part_by_another"))
+
+    assert sum(effects(record.key).values()) == 2
+    assert [(call.tool, call.round, call.state) for call in record.tool_calls] == [
+        ("plus", 1, "settled"),
+        ("gated", 1, "submitted"),
+    ]
 
 
 MET: dict[str, tuple[str, str, int]] = {

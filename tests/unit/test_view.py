@@ -23,6 +23,7 @@ progress = st.builds(
     ending=st.none() | st.sampled_from(Outcome),
     unconfirmed=st.booleans(),
     **{f.name: numbers for f in fields(Progress) if f.type == "int"},
+    wanted=st.lists(numbers).map(tuple),
     **{f.name: texts for f in fields(Progress) if f.type == "str"},
 )
 MINIMAL = {

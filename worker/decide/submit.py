@@ -102,9 +102,13 @@ def _having_submitted(run: RunView, changes: Changes, reply: Yes[Run]) -> Change
     return replace(
         changes,
         facts={f"submitted:{run.round}": reply.value.id},
-        fact_events=(Event("tool_outputs.submitted", {"round": run.round, "outputs": len(run.calls)}),),
-        submitted=tuple(call.index for call in run.calls),
+        fact_events=(Event("tool_outputs.submitted", {"round": run.round, "outputs": len(_sent(run))}),),
+        submitted=_sent(run),
     )
+
+
+def _sent(run: RunView) -> tuple[int, ...]:
+    return run.progress.wanted or tuple(call.index for call in run.calls)
 
 
 def _reread(run: RunView, reply: Yes[Run], seen: RunSeen, now: int, rules: Rules) -> Decision:
@@ -139,5 +143,4 @@ def _steps_decide(run: RunView, reply: Reply[tuple[RunStep, ...]], now: int, rul
     signature = "" if arrived else run.progress.signature
     progress = replace(run.progress, intent=None, submitted_ms=now, refusals=0, signature=signature)
     event = Event("tool_outputs.found_submitted", {"round": run.round})
-    submitted = tuple(call.index for call in run.calls)
-    return Move(Stage.POLL, 0, Changes(progress, answer=reply.answer, events=(event,), submitted=submitted))
+    return Move(Stage.POLL, 0, Changes(progress, answer=reply.answer, events=(event,), submitted=_sent(run)))

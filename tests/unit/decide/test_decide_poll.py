@@ -26,6 +26,7 @@ from tests.unit.decide.views import (
 from threadrun.models import Run
 from threadrun.status import Outcome, Stage
 from worker.backoff import Gentle
+from worker.decide.calls import fingerprint
 from worker.decide.decision import Ask, Move, Question, Rest, ThreadMove
 from worker.decide.rules import Rules
 from worker.decide.seen import RunSeen, StepsSeen
@@ -260,6 +261,17 @@ def test_a_new_round_that_looks_exactly_like_the_last_one_is_opened_and_not_answ
     run = a_run(Stage.POLL, move.changes.progress, round=1, total_calls=1)
     opened = moved(decide(run, RunSeen(yes(ASKS), TOOLS)))
     assert (opened.stage, len(opened.changes.opened)) == (Stage.TOOLS, 1)
+
+
+def test_outputs_of_which_some_were_taken_leave_the_rest_to_be_sent_again():
+    other = ("call_2", "look", "{}")
+    both, rest = shown("requires_action", ADD, other), shown("requires_action", other)
+    young, old = (replace(after_submit(ms), signature=fingerprint(both)) for ms in (9_999, 10_000))
+
+    assert isinstance(polled(rest, young, round=1, status="requires_action"), Rest)
+    move = moved(polled(rest, old, round=1, status="requires_action"))
+    assert (move.stage, move.changes.opened, move.changes.progress.wanted) == (Stage.POLL, (), (1,))
+    assert polled(rest, move.changes.progress, round=1, status="requires_action") == Ask(Question.STEPS)
 
 
 def test_a_new_round_is_opened_at_once_while_ids_repeat_if_anything_else_differs():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
 from tests.unit.decide.views import (
+    ADD,
     ASKS,
     NOW,
     RULES,
@@ -26,6 +28,7 @@ from tests.unit.decide.views import (
     yes,
 )
 from threadrun.status import CallState, Outcome, Stage
+from worker.decide.calls import fingerprint
 from worker.decide.decision import Ask, Move, Question, Rest
 from worker.decide.seen import OutputsAnswered, RunSeen, StepsSeen
 from worker.providers.base import Refusal
@@ -258,3 +261,21 @@ def test_no_wait_reaches_beyond_the_deadline():
     assert decide(submitting(SENDING, deadline_ms=NOW + 800)) == Rest(800)
     assert moved(answered(no(Refusal.UNAUTHORIZED), deadline_ms=NOW + 800)).delay_ms == 800
     assert RULES.hold_ms > 800
+
+
+def test_what_another_client_has_answered_meanwhile_is_not_sent():
+    two = (call(state=CallState.SETTLED), call(1, state=CallState.SETTLED))
+    both, in_part = shown("requires_action", ADD, ("call_2", "look", "{}")), shown("requires_action", ADD)
+    asked = Progress(intent=OVER, created_seen_ms=NOW - 60_000, signature=fingerprint(both), refusals=1)
+    run = a_run(Stage.SUBMIT, asked, status="requires_action", round=1, total_calls=2, calls=two)
+
+    first = moved(reread(run, in_part))
+    assert (first.stage, first.delay_ms, first.changes.progress.wanted) == (Stage.SUBMIT, 0, (0,))
+    run = replace(run, progress=first.changes.progress)
+    assert reread(run, in_part) == Ask(Question.STEPS)
+    post = posted(decide(run, StepsSeen(yes((step(None, "theirs"),)))))
+    assert (post.effect, post.changes.progress.wanted) == (Effect.SUBMIT_OUTPUTS, (0,))
+    accepted = moved(
+        decide(replace(run, progress=post.changes.progress), OutputsAnswered(yes(shown("queued"))))
+    )
+    assert accepted.changes.submitted == (0,)

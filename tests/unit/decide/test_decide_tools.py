@@ -25,12 +25,14 @@ from tests.unit.decide.views import (
 )
 from threadrun.status import CallState, Outcome, Stage
 from threadrun.tools import ToolResultKind
+from worker.decide.calls import fingerprint
 from worker.decide.decision import Ask, Question, Repair, Rest, Settlement
 from worker.decide.seen import RunSeen
 from worker.providers.base import Refusal
 from worker.view import CallView, Progress
 
 CLAIMED = CallState.CLAIMED
+LOOK = ("call_2", "look", "{}")
 SETTLED = CallState.SETTLED
 
 
@@ -119,6 +121,45 @@ def test_a_run_that_asks_for_other_calls_gets_a_new_round_and_the_old_one_is_wit
 
     assert (move.stage, move.changes.withdraw) == (Stage.TOOLS, True)
     assert [row.tool_call_id for row in move.changes.opened] == ["call_9"]
+
+
+BOTH = shown("requires_action", ADD, LOOK)
+IN_PART = shown("requires_action", LOOK)
+"""Of the two calls, another client has answered the first."""
+
+
+def both(*calls: CallView, **progress: object):
+    known = Progress(created_seen_ms=NOW - 9_000, signature=fingerprint(BOTH), looked_ms=NOW - 15_000)
+    return a_run(Stage.TOOLS, replace(known, **progress), status="requires_action", round=1, calls=calls)
+
+
+def test_a_run_that_asks_for_some_of_these_calls_only_gets_no_new_round():
+    move = moved(decide(both(held_call(), call(1)), RunSeen(yes(IN_PART), TOOLS)))
+
+    assert (move.stage, move.changes.opened, move.changes.withdraw) == (Stage.TOOLS, (), False)
+    assert move.changes.progress.wanted == (1,)
+
+
+def test_of_calls_that_another_has_answered_those_not_begun_are_not_begun_and_the_others_are_waited_for():
+    decision = decide(both(call(0), call(1), wanted=(1,)))
+
+    assert isinstance(decision, Repair)
+    assert [(one.call.index, one.kind) for one in decision.settle] == [(0, "answered_elsewhere")]
+    assert decide(both(held_call(), call(1), wanted=(1,), looked_ms=NOW)) == Rest(5_000)
+
+
+def test_the_same_calls_in_another_order_are_the_same_round():
+    turned = shown("requires_action", LOOK, ADD)
+    move = moved(decide(both(held_call(), call(1)), RunSeen(yes(turned), TOOLS)))
+
+    assert (move.stage, move.changes.opened, move.changes.progress.wanted) == (Stage.TOOLS, (), ())
+
+
+def test_an_older_picture_that_shows_more_of_them_again_changes_nothing():
+    run = both(held_call(), held_call(index=1), wanted=(1,))
+    move = moved(decide(run, RunSeen(yes(BOTH), TOOLS)))
+
+    assert (move.stage, move.delay_ms, move.changes.progress.wanted) == (Stage.TOOLS, 5_000, (1,))
 
 
 @pytest.mark.parametrize(
