@@ -87,6 +87,8 @@ class Changes:
     """How often the run has asked for each call, with those of a new round."""
     tools_until_ms: int | None = None
     """The latest deadline a handler of this round may have."""
+    resumed: tuple[int, ...] = ()
+    """Indexes of withdrawn calls that are asked for again."""
     sent: tuple[CallView, ...] = ()
     """Calls whose messages are (again) to be sent after the write."""
     submitted: tuple[int, ...] = ()

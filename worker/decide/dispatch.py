@@ -58,6 +58,8 @@ def unlooked(run: RunView, now: int, rules: Rules) -> Rest | Move:
 def _look(run: RunView, now: int, rules: Rules) -> Decision:
     if ending := due_ending(run, now):
         return to_cancel(run, Changes(run.progress), *ending, now)
+    if withdrawn := tuple(call.index for call in run.calls if call.state is CallState.WITHDRAWN):
+        return Move(Stage.TOOLS, 0, Changes(run.progress, resumed=withdrawn))
     unsettled = tuple(call for call in run.calls if call.state in UNSETTLED)
     if not unsettled:
         return Move(Stage.SUBMIT, 0, Changes(run.progress))

@@ -107,6 +107,9 @@ def _required(
         # An old read: our outputs are on their way, and not even its status is news.
         return watch(replace(run, status=shown.status), reply, replace(changes, run=None), now, rules)
     changes = changes.adding(*_status_event(run, shown))
+    if places:  # it had moved on without our outputs, and is back: its calls may have been begun already
+        progress = replace(narrowed(changes.progress, places), looked_ms=now, left_ms=0, intent=None)
+        return Move(Stage.TOOLS, 0, replace(changes, progress=progress))
     if seen.tools is None:  # the answer to a POST: the next look reads the catalogue too
         return Move(Stage.POLL, 0, replace(changes, progress=replace(changes.progress, intent=None)))
     return open_round(run, shown, seen, changes, now, rules)

@@ -122,6 +122,8 @@ def _call_fields(run: RunView, changes: Changes) -> list[tuple[str, Arg]]:
         fields.append((f"{run.round + 1}:size", len(changes.opened)))
     for row in changes.opened:
         fields += _named(run.round + 1, row.index, _opened_row(row))
+    for index in changes.resumed:
+        fields += _named(run.round, index, {"state": CallState.PENDING.value, "sends": 0})
     for call in changes.sent:
         fields += _named(sent_round, call.index, {"sends": call.sends, "sent_ms": call.sent_ms})
     for index in changes.submitted:

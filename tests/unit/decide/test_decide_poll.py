@@ -282,11 +282,13 @@ def test_a_new_round_is_opened_at_once_while_ids_repeat_if_anything_else_differs
     assert move.changes.progress.submitted_ms == 0
 
 
-def test_calls_that_were_withdrawn_and_are_asked_for_again_are_a_new_round():
-    left = Progress(created_seen_ms=NOW - 60_000, signature=SIGNATURE)
+def test_calls_that_were_withdrawn_and_are_asked_for_again_are_the_same_round():
+    """Some of them may have been begun: in a new round their handlers would be entered a second time."""
+    left = Progress(created_seen_ms=NOW - 60_000, signature=SIGNATURE, left_ms=NOW - 30_000)
     move = moved(polled(ASKS, left, round=1, total_calls=1))
 
-    assert (move.stage, len(move.changes.opened)) == (Stage.TOOLS, 1)
+    assert (move.stage, move.delay_ms, move.changes.opened) == (Stage.TOOLS, 0, ())
+    assert (move.changes.progress.looked_ms, move.changes.progress.left_ms) == (NOW, 0)
 
 
 def test_calls_with_empty_ids_are_told_apart_by_their_place():

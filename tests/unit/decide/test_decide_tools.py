@@ -107,6 +107,12 @@ def test_a_run_that_works_on_without_us_is_polled_and_its_unclaimed_calls_are_wi
     assert (second.stage, second.changes.withdraw) == (Stage.POLL, True)
 
 
+def test_calls_that_were_withdrawn_wait_for_a_handler_again_once_the_run_does():
+    move = moved(decide(both(held_call(), call(1, CallState.WITHDRAWN), looked_ms=NOW)))
+
+    assert (move.stage, move.delay_ms, move.changes.resumed) == (Stage.TOOLS, 0, (1,))
+
+
 def test_a_look_that_shows_it_waiting_again_takes_the_doubt_away():
     doubt = moved(decide(in_tools(), RunSeen(yes(shown("in_progress")), TOOLS))).changes.progress
     run = a_run(Stage.TOOLS, doubt, round=1, calls=(call(),))
