@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint bench chaos clean
+.PHONY: help venv demo test lint bench bench-smoke chaos clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 venv: .venv/.installed ## create .venv with everything in it
 
@@ -30,8 +30,14 @@ lint: .venv/.installed ## check style, types and the arrows between the packages
 	$(BIN)/mypy examples
 	$(BIN)/lint-imports
 
-bench: .venv/.installed ## measure against the openai client
-	$(BIN)/python -m benchmarks
+bench: .venv/.installed ## measure against three other ways, and at 50,000 runs in flight (about an hour); figures go to build/bench.json
+	$(BIN)/python -m benchmarks --sustained --rate 200 --runs 2000 --repeat 5 --kind "one tool"
+	$(BIN)/python -m benchmarks --sustained --rate 200 --runs 2000 --repeat 3 --kind "no tool" --kind "three tools"
+	$(BIN)/python -m benchmarks.scale
+	$(BIN)/python -m benchmarks --bars
+
+bench-smoke: .venv/.installed ## in a minute: fail if the openai client needs less than twice our CPU for a run
+	$(BIN)/python -m benchmarks --smoke
 
 chaos: .venv/.installed ## try to break it, in every way there is (about 45 minutes); figures go to build/chaos.json
 	@failed=0; for row in $$($(BIN)/python -m tests.chaos); do $(BIN)/python -m tests.chaos $$row || failed=1; done; exit $$failed

@@ -5,28 +5,34 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from benchmarks.bars import bars
 from benchmarks.contender import Contender
+from benchmarks.document import add_section, read
 from benchmarks.measure import Measured, measure
 from benchmarks.ours import Ours
 from benchmarks.peers import ASYNC_OPENAI, AZURE_AGENTS, FLOOR
 from benchmarks.peers.celery_blocking import CeleryBlocking
-from benchmarks.report import ratio, table, write
-from benchmarks.workload import Workload, plans
-
-SMOKE_RUNS = 120
-"""So many runs keep both contenders together under a minute."""
+from benchmarks.readme import write_all
+from benchmarks.report import Result, bar_table, section, table
+from benchmarks.sustained import sustained_rate
+from benchmarks.workload import KINDS, Workload, plans
 
 SMOKE_RATIO = 2.0
 """Below this CPU ratio of AsyncOpenAI to ours a smoke test fails."""
+
+SMOKE = ["--only", "threadrun", "--only", ASYNC_OPENAI.name, "--runs", "400", "--rate", "40"]
+"""What keeps both together under a minute; the seconds at the beginning and the end are paid once each."""
 
 WARM_UP_RUNS = 20
 """So many runs open the connections and fill the caches before anything is measured."""
 
 WARM_UP_THINK_SECONDS = 0.2
+
+COMFORTABLE = 0.8
+"""A contender that sustains less than the wanted rate is measured at this share of what it sustains."""
 
 CONTENDERS: tuple[Contender, ...] = (Ours(), ASYNC_OPENAI, AZURE_AGENTS, CeleryBlocking(), FLOOR)
 """All of them, ours first."""
@@ -35,47 +41,81 @@ CONTENDERS: tuple[Contender, ...] = (Ours(), ASYNC_OPENAI, AZURE_AGENTS, CeleryB
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and report; gives the exit code."""
     asked = _parser().parse_args(arguments)
-    runs = min(asked.runs, SMOKE_RUNS) if asked.smoke else asked.runs
-    workload = Workload(runs, asked.rate, asked.seed, rounds=asked.rounds, parallel=asked.parallel)
-    rounds = _measured(_chosen(asked.only), workload, asked.repeat)
-    write(asked.json, {**asdict(workload), "repeat": asked.repeat, "smoke": asked.smoke}, rounds)
-    print(table(rounds))
+    if asked.smoke:
+        asked = _parser().parse_args([*SMOKE, "--smoke", "--json", str(asked.json)])
+    if asked.bars or asked.readme:
+        return _tell(asked)
+    found: Result | None = None
+    for kind in asked.kind or ["one tool"]:
+        found = _compared(kind, asked)
+        print(f"{kind}\n{table(found)}\n", flush=True)
+        add_section(asked.json, "contenders", {kind: section(found)})
     print(f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}. All numbers are in {asked.json}.")
-    if asked.smoke and ratio(rounds, ASYNC_OPENAI.name) < SMOKE_RATIO:
+    if asked.smoke and found and found.ratio(ASYNC_OPENAI.name) < SMOKE_RATIO:
         print(f"The ratio of CPU is below {SMOKE_RATIO:g}.")
         return 1
     return 0
 
 
-def _chosen(names: Sequence[str]) -> list[Contender]:
-    return [contender for contender in CONTENDERS if not names or contender.name in names]
+def _tell(asked: argparse.Namespace) -> int:
+    document = read(asked.json)
+    print(bar_table(bars(document)))
+    if asked.readme:
+        write_all(document)
+    return 0
 
 
-def _measured(contenders: Sequence[Contender], workload: Workload, repeat: int) -> dict[str, list[Measured]]:
-    found: dict[str, list[Measured]] = {contender.name: [] for contender in contenders}
-    carried = plans(workload)
-    short = replace(workload, runs=WARM_UP_RUNS, median_think_seconds=WARM_UP_THINK_SECONDS)
-    warm_up = plans(short)
+def _compared(kind: str, asked: argparse.Namespace) -> Result:
+    """Search for the rates that are sustained, if asked, then measure by turns."""
+    times, parallel = KINDS[kind]
+    workload = Workload(asked.runs, asked.rate, asked.seed, rounds=times, parallel=parallel)
+    chosen = [one for one in CONTENDERS if not asked.only or one.name in asked.only]
+    sustained = {}
+    for contender in chosen if asked.sustained else ():
+        _say(f"{kind}: what {contender.name} sustains …")
+        sustained[contender.name] = sustained_rate(contender, workload)
+    rates = {one.name: _rate(asked.rate, sustained.get(one.name)) for one in chosen}
+    seconds = asked.runs / asked.rate
+    work = {name: workload.at(rate, max(WARM_UP_RUNS, round(rate * seconds))) for name, rate in rates.items()}
+    return Result(_by_turns(chosen, work, asked.repeat), rates, sustained)
+
+
+def _rate(wanted: float, sustained: float | None) -> float:
+    return wanted if sustained is None or sustained >= wanted else COMFORTABLE * sustained
+
+
+def _by_turns(
+    contenders: Iterable[Contender], work: dict[str, Workload], repeat: int
+) -> dict[str, list[Measured]]:
+    found: dict[str, list[Measured]] = {name: [] for name in work}
     for number in range(1, repeat + 1):
         for contender in contenders:
-            print(f"round {number}: {contender.name} …", file=sys.stderr, flush=True)
-            found[contender.name].append(measure(contender, carried, warm_up))
+            _say(f"round {number}: {contender.name} …")
+            own = work[contender.name]
+            short = own.warm(WARM_UP_RUNS, WARM_UP_THINK_SECONDS)
+            found[contender.name].append(measure(contender, plans(own), plans(short)))
     return found
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     add = parser.add_argument
-    add("--runs", type=int, default=300, help="how many runs each contender carries")
-    add("--rate", type=float, default=20.0, help="how many arrive in a second")
-    add("--seed", type=int, default=1, help="makes arrivals and durations")
-    add("--rounds", type=int, default=1, help="how often a run calls for tools")
-    add("--parallel", type=int, default=1, help="how many tool calls at once")
-    add("--repeat", type=int, default=1, help="take the medians of so many rounds")
     names = [contender.name for contender in CONTENDERS]
+    add("--runs", type=int, default=300, help="how many runs arrive; fewer, where the rate is lower")
+    add("--rate", type=float, default=20.0, help="how many arrive in a second, if the contender sustains it")
+    add("--seed", type=int, default=1, help="makes arrivals and durations")
+    add("--kind", action="append", choices=list(KINDS), help="the kind of runs: one tool; may be given again")
     add("--only", action="append", default=[], choices=names, help="leave the others out; may be given again")
+    add("--sustained", action="store_true", help="first search for the rate that each sustains")
+    add("--repeat", type=int, default=1, help="take the medians of so many rounds")
     add("--json", type=Path, default=Path("build/bench.json"), help="where every number goes")
     add("--smoke", action="store_true", help="under a minute; fail if the peer needs less than twice our CPU")
+    add("--bars", action="store_true", help="measure nothing: hold the file against the bars")
+    add("--readme", action="store_true", help="the same, and write the tables of README.md and docs/")
     return parser
 
 

@@ -51,19 +51,29 @@ def measure(contender: Contender, plans: Sequence[Plan], warm_up: Sequence[Plan]
     """
     with contender.start() as started:
         _carry(started, warm_up)
-        pids = {**started.pids, "server": started.stack.pid("server")}
-        asked_before = len(started.stack.control.effects())
-        before, began = cpu_of(pids), time.time()
-        with PeakMemory(started.pids.values()) as memory:
-            ended = _carry(started, plans)
-        cpu = used(before, cpu_of(pids))
-        wall_seconds = time.time() - began
-        effects = started.stack.control.effects(after=asked_before)
-        transitions = {one.run_id: started.stack.control.transitions(one.run_id) for one in ended}
-    created = {one.run_id: one.time for one in effects if one.effect == "run.created" and one.run_id}
+        return watched(contender.name, started, plans)
+
+
+def watched(name: str, started: Started, plans: Sequence[Plan]) -> Measured:
+    """Have one that is warm carry, and take down what was seen.
+
+    Raises:
+        RuntimeError: A run did not get its answer, so that there is nothing to measure.
+    """
+    control = started.stack.control
+    pids = {**started.pids, "server": started.stack.pid("server")}
+    asked_before = control.requests()
+    before, began = cpu_of(pids), time.time()
+    with PeakMemory(started.pids.values()) as memory:
+        ended = _carry(started, plans)
+    cpu = used(before, cpu_of(pids))
+    wall_seconds = time.time() - began
+    effects = control.effects(after=asked_before)
+    transitions = {one.run_id: control.transitions(one.run_id) for one in ended}
+    created = {one.run_id: one.time for one in effects if one.effect == "run.created"}
     arrivals = [began + plan.at_seconds for plan in plans]
     return Measured(
-        contender=contender.name,
+        contender=name,
         runs=len(plans),
         wall_seconds=wall_seconds,
         server_cpu_seconds=cpu.pop("server"),

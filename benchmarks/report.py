@@ -1,17 +1,14 @@
-"""The table for people, and the file with every number."""
+"""The tables for people, and the part of the document that tells of the contenders."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from benchmarks.aligned import aligned
+from benchmarks.bars import Bar
 from benchmarks.figures import Figures, cpu_parts_ms, cpu_ratio, figures, medians, server_cpu_ms
-from benchmarks.machine import machine, versions
 from benchmarks.measure import Measured
 
 Rounds = Mapping[str, Sequence[Measured]]
@@ -22,7 +19,9 @@ BOTTLENECK_SHARE = 0.7
 
 _HEADINGS = (
     "",
+    "at runs/s",
     "CPU ms/run",
+    "sustained runs/s",
     "requests/run",
     "delay mean ms",
     "p99 ms",
@@ -33,16 +32,39 @@ _HEADINGS = (
 )
 
 
-def table(rounds: Rounds) -> str:
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Hold what was found of all contenders over one kind of runs."""
+
+    rounds: Rounds
+    rates: Mapping[str, float] = field(default_factory=dict)
+    """How many runs arrived in a second."""
+    sustained: Mapping[str, float] = field(default_factory=dict)
+    """The highest rate that each kept up with; empty: it was not searched for."""
+
+    @property
+    def figures(self) -> dict[str, Figures]:
+        """Give the medians of each contender."""
+        return {name: medians([figures(one) for one in several]) for name, several in self.rounds.items()}
+
+    def ratio(self, peer: str) -> float:
+        """Tell how many times our CPU a peer needs for a run."""
+        ours = next(iter(self.rounds))
+        return cpu_ratio(
+            [figures(one) for one in self.rounds[peer]], [figures(one) for one in self.rounds[ours]]
+        )
+
+
+def table(result: Result) -> str:
     """Draw the figures, where the CPU went, and how the others compare with ours."""
-    found = {name: medians([figures(one) for one in several]) for name, several in rounds.items()}
-    lines = aligned([_HEADINGS, *(_row(name, one) for name, one in found.items())])
-    for name, several in rounds.items():
+    found = result.figures
+    lines = aligned([_HEADINGS, *(_row(name, one, result) for name, one in found.items())])
+    for name, several in result.rounds.items():
         parts = {**cpu_parts_ms(several), "beside it the run server": server_cpu_ms(several)}
         told = ", ".join(f"{part} {ms:.2f}" for part, ms in parts.items())
         lines.append(f"CPU ms/run of {name}: {told}")
-    ours, *peers = rounds
-    lines += [_comparison(peer, ours, found, rounds) for peer in peers]
+    ours, *peers = result.rounds
+    lines += [_comparison(peer, ours, found, result) for peer in peers]
     lines += [
         f"Beware: the run server was busy for {one.server_share:.0%} of the time with {name}."
         for name, one in found.items()
@@ -51,36 +73,35 @@ def table(rounds: Rounds) -> str:
     return "\n".join(lines)
 
 
-def ratio(rounds: Rounds, peer: str) -> float:
-    """Tell how many times our CPU a peer needs for a run."""
-    ours = next(iter(rounds))
-    return cpu_ratio([figures(one) for one in rounds[peer]], [figures(one) for one in rounds[ours]])
-
-
-def write(path: Path, parameters: Mapping[str, Any], rounds: Rounds) -> None:
-    """Write every raw number, with what it was made of, where and when."""
-    _, *peers = rounds
-    document = {
-        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "parameters": dict(parameters),
-        "machine": machine(),
-        "versions": versions(),
-        "figures": {
-            name: asdict(medians([figures(one) for one in several])) for name, several in rounds.items()
+def section(result: Result) -> dict[str, Any]:
+    """Give every figure, of each round too."""
+    _, *peers = result.rounds
+    return {
+        "rates": dict(result.rates),
+        "sustained": dict(result.sustained),
+        "figures": {name: asdict(one) for name, one in result.figures.items()},
+        "cpu_parts_ms": {name: cpu_parts_ms(several) for name, several in result.rounds.items()},
+        "server_cpu_ms": {name: server_cpu_ms(several) for name, several in result.rounds.items()},
+        "cpu_ratios": {peer: result.ratio(peer) for peer in peers},
+        "rounds": {
+            name: [asdict(figures(one)) | {"load_average": one.load_average} for one in several]
+            for name, several in result.rounds.items()
         },
-        "cpu_parts_ms": {name: cpu_parts_ms(several) for name, several in rounds.items()},
-        "server_cpu_ms": {name: server_cpu_ms(several) for name, several in rounds.items()},
-        "cpu_ratios": {peer: ratio(rounds, peer) for peer in peers},
-        "rounds": {name: [_rounded(asdict(one)) for one in several] for name, several in rounds.items()},
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
-def _row(name: str, one: Figures) -> tuple[str, ...]:
+def bar_table(bars: Sequence[Bar]) -> str:
+    """Draw the bars, and whether each is met."""
+    rows = [(bar.figure, bar.reached or "—", bar.wanted, bar.verdict) for bar in bars]
+    return "\n".join(aligned([("", "reached", "bar", ""), *rows]))
+
+
+def _row(name: str, one: Figures, result: Result) -> tuple[str, ...]:
     return (
         name,
+        _rate(result.rates, name),
         f"{one.cpu_ms:.2f}",
+        _rate(result.sustained, name),
         f"{one.requests:.1f}",
         f"{one.delay_mean_ms:.0f}",
         f"{one.delay_p99_ms:.0f}",
@@ -91,21 +112,14 @@ def _row(name: str, one: Figures) -> tuple[str, ...]:
     )
 
 
-def _comparison(peer: str, ours: str, found: Mapping[str, Figures], rounds: Rounds) -> str:
+def _rate(rates: Mapping[str, float], name: str) -> str:
+    return f"{rates[name]:.3g}" if name in rates else "—"
+
+
+def _comparison(peer: str, ours: str, found: Mapping[str, Figures], result: Result) -> str:
     theirs, own = found[peer], found[ours]
     return (
-        f"{peer} needs {ratio(rounds, peer):.2f} times the CPU of {ours} for a run, "
+        f"{peer} needs {result.ratio(peer):.2f} times the CPU of {ours} for a run, "
         f"{theirs.requests / own.requests:.2f} times its requests "
         f"and {theirs.delay_mean_ms / own.delay_mean_ms:.2f} times its mean delay."
     )
-
-
-def _rounded(value: Any) -> Any:
-    match value:
-        case float():
-            return round(value, 4)
-        case list():
-            return [_rounded(item) for item in value]
-        case dict():
-            return {name: _rounded(item) for name, item in value.items()}
-    return value

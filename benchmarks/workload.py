@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from random import Random
 
 CITIES = ("Oslo", "Lima", "Pune", "Turin", "Kyoto", "Quito", "Accra", "Perth")
@@ -30,6 +30,18 @@ class Workload:
     """Half of the spells of thinking are longer; a run has one more spell than rounds."""
     think_spread: float = 0.4
     """The log-normal's sigma: at 0.4 two thirds of the spells lie within a third of the median or so."""
+
+    def at(self, rate: float, runs: int) -> Workload:
+        """Give the same workload at another rate, with so many runs."""
+        return replace(self, rate=rate, runs=runs)
+
+    def warm(self, runs: int, think_seconds: float) -> Workload:
+        """Give a few short runs of the same kind."""
+        return replace(self, runs=runs, median_think_seconds=think_seconds)
+
+
+KINDS: Mapping[str, tuple[int, int]] = {"no tool": (0, 1), "one tool": (1, 1), "three tools": (1, 3)}
+"""How often runs of a kind require action, and how many tool calls at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The benchmark's table, its file, and the exit code by which a smoke test fails."""
+"""The benchmark's tables, its document, and the exit code by which a smoke test fails."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import pytest
 
 from benchmarks import __main__ as program
 from benchmarks.contender import Contender
+from benchmarks.document import add_section, read
 from benchmarks.figures import figures, percentile_99
 from benchmarks.measure import Measured
-from benchmarks.report import ratio, table, write
+from benchmarks.report import Result, section, table
 from benchmarks.workload import Plan
 
 OURS = Measured(
@@ -43,6 +44,8 @@ def test_figures_are_those_of_one_run() -> None:
     assert found.cpu_ms == pytest.approx(8)
     assert found.requests == pytest.approx(8)
     assert found.delay_mean_ms == pytest.approx(200)
+    assert found.start_mean_ms == pytest.approx(20)
+    assert found.peak_mb == pytest.approx(150)
     assert found.server_share == pytest.approx(0.1)
 
 
@@ -52,40 +55,73 @@ def test_one_in_a_hundred_is_above_the_99th_percentile() -> None:
 
 
 def test_a_round_in_which_the_machine_was_slow_does_not_bend_the_ratio() -> None:
-    rounds = {
-        "threadrun": [OURS, times(OURS, 5), OURS],
-        "AsyncOpenAI": [THEIRS, times(THEIRS, 5), times(THEIRS, 1.1)],
-    }
+    result = Result(
+        {
+            "threadrun": [OURS, times(OURS, 5), OURS],
+            "AsyncOpenAI": [THEIRS, times(THEIRS, 5), times(THEIRS, 1.1)],
+        }
+    )
 
-    assert ratio(rounds, "AsyncOpenAI") == pytest.approx(3)
+    assert result.ratio("AsyncOpenAI") == pytest.approx(3)
 
 
 def test_the_table_tells_where_the_cpu_went_and_how_the_contenders_compare() -> None:
-    told = table({"threadrun": [OURS], "AsyncOpenAI": [THEIRS]})
+    told = table(Result({"threadrun": [OURS], "AsyncOpenAI": [THEIRS]}, sustained={"threadrun": 200.0}))
 
     assert "redis 2.00, runs 6.00" in told
+    assert "the run server 50.00" in told
     assert "AsyncOpenAI needs 3.00 times the CPU of threadrun" in told
     assert "2.50 times its mean delay" in told
+    assert "200" in told
     assert "Beware" not in told
 
 
 def test_the_table_warns_of_a_run_server_that_may_be_what_was_measured() -> None:
     busy = replace(THEIRS, server_cpu_seconds=4.5)
 
-    assert "90% of the time with AsyncOpenAI" in table({"threadrun": [OURS], "AsyncOpenAI": [busy]})
+    assert "90% of the time with AsyncOpenAI" in table(Result({"threadrun": [OURS], "AsyncOpenAI": [busy]}))
 
 
-def test_the_file_holds_every_number_with_versions_machine_and_parameters(tmp_path: Path) -> None:
+def test_the_document_holds_every_figure_of_every_round_with_versions_and_machine(tmp_path: Path) -> None:
     path = tmp_path / "build" / "bench.json"
+    result = Result({"threadrun": [OURS, times(OURS, 3)], "AsyncOpenAI": [THEIRS, THEIRS]})
 
-    write(path, {"seed": 1}, {"threadrun": [OURS, OURS], "AsyncOpenAI": [THEIRS, THEIRS]})
+    add_section(path, "contenders", {"one tool": section(result)})
 
-    document = json.loads(path.read_text())
-    assert document["parameters"] == {"seed": 1}
+    document = json.loads(path.read_text())["contenders"]
     assert document["machine"]["cores"]
     assert document["versions"]["redis"]
-    assert document["cpu_ratios"] == {"AsyncOpenAI": pytest.approx(3)}
-    assert [one["delay_seconds"] for one in document["rounds"]["threadrun"]] == [[0.1, 0.3]] * 2
+    assert document["one tool"]["cpu_ratios"] == {"AsyncOpenAI": pytest.approx(2)}
+    assert [one["cpu_ms"] for one in document["one tool"]["rounds"]["threadrun"]] == [8.0, 24.0]
+
+
+def test_each_program_adds_its_part_to_the_document_and_leaves_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "bench.json"
+
+    add_section(path, "contenders", {"one tool": 1})
+    add_section(path, "scale", {"idle": 2})
+    add_section(path, "contenders", {"no tool": 3})
+
+    document = read(path)
+    assert (document["contenders"]["one tool"], document["contenders"]["no tool"]) == (1, 3)
+    assert document["scale"]["idle"] == 2
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """Measure nothing, and keep who was asked to carry how many runs."""
+    asked: list[tuple[str, int]] = []
+
+    def measure(contender: Contender, carried: Sequence[Plan], warm_up: Sequence[Plan]) -> Measured:
+        asked.append((contender.name, len(carried)))
+        return OURS if contender.name == "threadrun" else THEIRS
+
+    def sustained_rate(contender: Contender, workload: object) -> float:
+        return 500.0 if contender.name == "threadrun" else 50.0
+
+    monkeypatch.setattr(program, "measure", measure)
+    monkeypatch.setattr(program, "sustained_rate", sustained_rate)
+    return asked
 
 
 @pytest.mark.parametrize(("factor", "code"), [(1.0, 0), (0.5, 1)])
@@ -101,14 +137,17 @@ def test_a_smoke_test_fails_when_the_peer_needs_less_than_twice_our_cpu(
     assert program.main(["--json", str(tmp_path / "bench.json")]) == 0
 
 
-def test_one_contender_can_be_measured_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    asked: list[str] = []
-
-    def measure(contender: Contender, carried: Sequence[Plan], warm_up: Sequence[Plan]) -> Measured:
-        asked.append(contender.name)
-        return OURS
-
-    monkeypatch.setattr(program, "measure", measure)
-
+def test_one_contender_can_be_measured_alone(asked: list[tuple[str, int]], tmp_path: Path) -> None:
     assert program.main(["--only", "threadrun", "--json", str(tmp_path / "bench.json")]) == 0
-    assert asked == ["threadrun"]
+
+    assert [name for name, _ in asked] == ["threadrun"]
+
+
+def test_who_does_not_sustain_the_rate_is_measured_below_what_it_sustains(
+    asked: list[tuple[str, int]], tmp_path: Path
+) -> None:
+    two = ["--only", "threadrun", "--only", "AsyncOpenAI"]
+
+    program.main([*two, "--sustained", "--runs", "2000", "--rate", "200", "--json", str(tmp_path / "b.json")])
+
+    assert asked == [("threadrun", 2000), ("AsyncOpenAI", 400)]

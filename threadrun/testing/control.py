@@ -1,6 +1,6 @@
 """The paths that are not the wire's: `/_control/…`, for tests and benchmarks in another process.
 
-GET  /_control/log?after=n&limit=m     effects after number n: {"data": […], "has_more": false}
+GET  /_control/log?after=n&limit=m     effects after number n: {"data": […], "has_more": false, "last": number}
 GET  /_control/clock                   {"now": unix seconds}
 POST /_control/clock                   {"advance_seconds": x}: turn the clock forward
 GET  /_control/runs/{run_id}           {"run": …, "transitions": [[unix seconds, status], …]}
@@ -32,8 +32,9 @@ def control_routes(world: World) -> list[BaseRoute]:
         limit = min(MAX_EFFECTS, _query_int(request, "limit", MAX_EFFECTS))
         with world.lock:
             effects = world.log.after(_query_int(request, "after", 0), limit + 1)
+            last = world.log.last
         data = [effect.to_json() for effect in effects[:limit]]
-        return JSONResponse({"data": data, "has_more": len(effects) > limit})
+        return JSONResponse({"data": data, "has_more": len(effects) > limit, "last": last})
 
     async def clock(request: Request) -> Response:
         with world.lock:

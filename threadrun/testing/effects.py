@@ -70,6 +70,11 @@ class EffectLog:
         self._path = path
         self._file: IO[str] | None = None
 
+    @property
+    def last(self) -> int:
+        """Give the number of the last request."""
+        return self._last
+
     def next_number(self) -> int:
         """Count one more request."""
         self._last += 1

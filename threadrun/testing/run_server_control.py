@@ -38,6 +38,14 @@ class RunServerControl:
             more = page["has_more"]
         return [e for e in found if name in (None, e.effect) and run_key in (None, e.threadrun_key)]
 
+    def requests(self) -> int:
+        """Count the requests that it had so far, those of `/_control` apart.
+
+        Raises:
+            httpx.HTTPError: The server does not answer.
+        """
+        return int(self._get("/_control/log", limit=0)["last"])
+
     def run(self, run_id: str) -> JsonObject:
         """Give a run as a GET would.
 

@@ -1,0 +1,147 @@
+"""One `runs` process with many runs in flight, all of which think for longer than the measurement takes."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.cpu import cpu_of, used
+from benchmarks.driver import ROOT
+from benchmarks.figures import percentile_99
+from benchmarks.memory import held_bytes as process_bytes
+from benchmarks.scale.agenda_lag import claim_lags_ms
+from benchmarks.scale.redis_stats import connect, held_bytes
+from threadrun import RunClient
+from threadrun.keys import Keys
+from threadrun.status import Stage
+from threadrun.testing import LocalStack
+
+POLLS_PER_SECOND = 200.0
+"""What the polls of all runs together are kept to, so that every level asks the provider for the same."""
+
+SHORTEST_SECONDS = 5.0
+"""Few runs are not looked at more often than this."""
+
+THINK_SECONDS = 14_400
+"""Longer than any level takes."""
+
+BATCH = 1_000
+"""How many runs one call of `enqueue_many` takes."""
+
+CREATE_SECONDS = 1_800.0
+"""How long it may take until all runs are in flight."""
+
+SETTLE_SECONDS = 5.0
+"""What came of the beginning has gone by then."""
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """Tell what so many runs in flight take."""
+
+    runs: int
+    interval_seconds: float
+    """How often each is looked at."""
+    enqueued_per_second: float
+    """By `enqueue_many`, while no worker ran."""
+    started_per_second: float
+    """Created at the provider by one worker: thread, run, records."""
+    process_mb: float
+    """The `runs` process, once all are in flight."""
+    growth_mb: float
+    """By how much it grew while it was watched."""
+    redis_bytes_per_run: float
+    polls_per_second: float
+    worker_cpu_ms_per_poll: float
+    redis_cpu_ms_per_poll: float
+    worker_share: float
+    """Of one core."""
+    lag_mean_ms: float
+    """From when a run was due to its claim."""
+    lag_p99_ms: float
+    server_share: float
+    server_mb: float
+    """The run server with all of it."""
+
+
+def hold(runs: int, watch_seconds: float) -> InFlight:
+    """Bring so many runs in flight, then watch.
+
+    Raises:
+        TimeoutError: They were not all in flight in time.
+    """
+    interval_seconds = max(SHORTEST_SECONDS, runs / POLLS_PER_SECOND)
+    profile = "THREADRUN_PROFILES__DEFAULT__POLL__"
+    env = {f"{profile}POLICY": "fixed", f"{profile}FIXED_SECONDS": str(interval_seconds)}
+    life = ["--expire-seconds", str(THINK_SECONDS), "--forget-after-seconds", "60"]
+    with LocalStack(checkout=ROOT, env=env, server_arguments=life, runs_workers=0, tools_workers=0) as stack:
+        client, keys = connect(stack.redis_url), Keys()
+        empty = held_bytes(client, keys)
+        enqueue_seconds = _enqueue(stack.client, runs)
+        stack.start("runs")
+        start_seconds = _await_all(client, keys.agenda(Stage.POLL, "default"), runs)
+        time.sleep(SETTLE_SECONDS)
+        grown = held_bytes(client, keys) - empty
+        return _watch(
+            stack, client, runs, interval_seconds, watch_seconds, enqueue_seconds, start_seconds, grown
+        )
+
+
+def _enqueue(client: RunClient, runs: int) -> float:
+    """Enqueue all, and tell how long that took."""
+    asked = {"assistant_id": "asst_demo", "messages": f"think {THINK_SECONDS}\nsay Done."}
+    requests = [{**asked, "deadline_seconds": THINK_SECONDS} for _ in range(BATCH)]
+    began = time.monotonic()
+    for first in range(0, runs, BATCH):
+        client.enqueue_many(requests[: runs - first])
+    return time.monotonic() - began
+
+
+def _await_all(client: Any, agenda: str, runs: int) -> float:
+    """Wait until all are being polled, and tell how long that took."""
+    began = time.monotonic()
+    while client.zcard(agenda) < runs:
+        if time.monotonic() - began > CREATE_SECONDS:
+            raise TimeoutError(
+                f"{client.zcard(agenda)} of {runs} runs are in flight after {CREATE_SECONDS:g} s"
+            )
+        time.sleep(0.5)
+    return time.monotonic() - began
+
+
+def _watch(
+    stack: LocalStack,
+    client: Any,
+    runs: int,
+    interval_seconds: float,
+    watch_seconds: float,
+    enqueue_seconds: float,
+    start_seconds: float,
+    grown: int,
+) -> InFlight:
+    pids = {"runs": stack.pid("runs"), "redis": stack.redis.pid, "server": stack.pid("server")}
+    memory_before, asked = process_bytes(pids["runs"]), stack.control.requests()
+    before, began = cpu_of(pids), time.monotonic()
+    time.sleep(watch_seconds)
+    cpu, seconds = used(before, cpu_of(pids)), time.monotonic() - began
+    polls = max(1, stack.control.requests() - asked)
+    memory = process_bytes(pids["runs"])
+    late = claim_lags_ms(client, Keys().agenda(Stage.POLL, "default"), watch_seconds / 2)
+    return InFlight(
+        runs=runs,
+        interval_seconds=interval_seconds,
+        enqueued_per_second=runs / enqueue_seconds,
+        started_per_second=runs / start_seconds,
+        process_mb=memory / 1e6,
+        growth_mb=(memory - memory_before) / 1e6,
+        redis_bytes_per_run=grown / runs,
+        polls_per_second=polls / seconds,
+        worker_cpu_ms_per_poll=1000 * cpu["runs"] / polls,
+        redis_cpu_ms_per_poll=1000 * cpu["redis"] / polls,
+        worker_share=cpu["runs"] / seconds,
+        lag_mean_ms=sum(late) / max(1, len(late)),
+        lag_p99_ms=percentile_99(late) if late else 0.0,
+        server_share=cpu["server"] / seconds,
+        server_mb=process_bytes(pids["server"]) / 1e6,
+    )
