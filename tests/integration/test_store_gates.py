@@ -252,3 +252,10 @@ async def test_a_clock_that_is_set_back_closes_no_gate_for_longer_than_a_pause(b
 async def test_a_provider_that_is_well_leaves_nothing_in_redis(backend, store):
     await permitted(store)
     assert "permits:default" not in backend.left()
+
+
+async def test_a_failure_is_counted_once_though_others_were_noted_before_its_repeat_came(store):
+    for token in ("a", "b", "a", "b", "a"):
+        assert await noted(store, FAILED, token=token) == []
+
+    assert store.gates.known("default").failures == 2

@@ -27,7 +27,8 @@ end
 -- What was sent before a pause tells nothing new: the answers to twenty requests at once make one pause.
 local function is_news(since) return not since or sent > tonumber(since) end
 
-if at[1] ~= ARGV[8] then
+local noted = at[1] or '' -- the newest tokens: others may note between a try and its repeat
+if not string.find(noted, ARGV[8] .. ' ', 1, true) then
   if verdict == 'failed' then
     if is_news(at[4]) then
       local failures = redis.call('HINCRBY', key, 'failures', 1)
@@ -45,7 +46,7 @@ if at[1] ~= ARGV[8] then
       resume(kind)
     end
   end
-  redis.call('HSET', key, 'noted', ARGV[8])
+  redis.call('HSET', key, 'noted', string.sub(ARGV[8] .. ' ' .. noted, 1, 1000))
   redis.call('EXPIRE', key, ARGV[9])
 end
 return {int(now), redis.call('HMGET', key, unpack(ARGV, 10)), unpack(changes)}
