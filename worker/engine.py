@@ -74,11 +74,11 @@ class Engine:
                 self._desk.suspects.give_back()
         for run_key in claimed.quarantined:
             log.warning("run.quarantined", run_key=run_key, stage=stage.value)
-        for run_key in claimed.unreadable:
-            log.error("run.advance_failed", run_key=run_key, stage=stage.value, error="unreadable record")
         clock = RedisClock(claimed.now_ms)
         for run in claimed.runs:
             self._begin(self._advance(run, clock))
+        for run_key in claimed.unreadable:
+            self._begin(self._put_off(stage, run_key))
         if begun + len(claimed.unreadable) == slots:
             self._woken[stage] = None  # there may be more; last in the row, so that each stage has its turn
         return begun
@@ -103,6 +103,12 @@ class Engine:
             if run.suspect:
                 self._desk.suspects.give_back()
             self._give_slot_back()
+
+    async def _put_off(self, stage: Stage, run_key: str) -> None:
+        with suppress(RedisError, OSError):  # then it is left to its lease
+            lease_ms = self._desk.rules.lease_ms
+            times = await self._desk.store.unread(stage, self._profile, run_key, lease_ms)
+            log.error("run.unreadable", run_key=run_key, stage=stage.value, times=times)
 
     async def _carry(self, advance: Advance, run: RunView) -> None:
         try:

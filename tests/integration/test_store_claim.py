@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from tests.integration.carrying import LEASE_MS, claim_one, claimed, move
 from threadrun.status import Stage
 
@@ -139,6 +141,28 @@ async def test_a_record_that_cannot_be_read_does_not_keep_its_neighbours_from_be
     assert [run.key for run in claim.runs] == [whole]
     assert claim.unreadable == (broken,)
     assert dict(backend.dump("agenda:")["agenda:create:default"])[broken] == backend.now_ms() + LEASE_MS
+
+
+@pytest.mark.parametrize("field", ["schema", "lease_ms", "deadline_ms", "claim", "stage"])
+async def test_no_field_of_one_record_can_break_the_claim_of_all(backend, client, store, field):
+    broken, whole = (client.enqueue("asst", messages="hi").key for _ in range(2))
+    backend.sync.hset(backend.keys.run(broken), field, "soon")
+
+    claim = await store.claim(Stage.CREATE, "default", 10, LEASE_MS)
+
+    assert ([run.key for run in claim.runs], claim.unreadable) == ([whole], (broken,))
+
+
+async def test_a_key_that_is_no_record_can_be_put_off_too(backend, client, store):
+    broken, whole = (client.enqueue("asst", messages="hi").key for _ in range(2))
+    backend.sync.set(backend.keys.run(broken), "no hash")
+
+    claim = await store.claim(Stage.CREATE, "default", 10, LEASE_MS)
+    assert ([run.key for run in claim.runs], claim.unreadable) == ([whole], (broken,))
+    assert await store.unread(Stage.CREATE, "default", broken, LEASE_MS) == 0
+
+    assert [(one.place, one.state) for one in client.quarantined()] == [(broken, "unreadable")]
+    assert dict(backend.dump("agenda:")["agenda:create:default"])[broken] == backend.now_ms() + 3_600_000
 
 
 async def test_a_claim_gives_what_decisions_are_made_from(backend, client, store):

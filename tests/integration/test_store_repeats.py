@@ -27,12 +27,13 @@ from tests.integration.test_store_tick import beat, trim
 from threadrun.scripts import script_text
 from threadrun.status import Stage
 from worker.store.gates import Kind, Rate, Verdict
+from worker.store.runs import UNREAD_TIMES
 
 COSTS_A_DELAY = {"claim", "twins_claim", "due", "permit"}
 """A repeated claim leaves its first runs to their lease, a repeated `due` its first wake-ups to their marks, a
 repeated permit its first place in time to nobody."""
 
-DRAWN = {"enqueue_op", "cancel_op", "released", "1:0:decided"}
+DRAWN = {"enqueue_op", "cancel_op", "unread_op", "released", "1:0:decided"}
 """Record and ledger fields that hold a random name."""
 
 
@@ -75,6 +76,8 @@ async def eventful_life(backend: Backend) -> dict[str, object]:
     run = await claim_one(store, Stage.CREATE)
     await store.renew(run, 20_000)
     await store.failed(run)
+    for _ in range(UNREAD_TIMES):
+        await store.unread(Stage.CREATE, "default", "b", 0)
     await store.rest(run, 0, polls=1, requests=2)
     await move(store, await claim_one(store, Stage.CREATE), Stage.POLL, polls=1, requests=1)
     await opened(store, backend.now_ms(), 2)

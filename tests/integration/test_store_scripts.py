@@ -73,6 +73,7 @@ async def test_a_runs_life_uses_every_script_file_and_no_other(backend, client, 
     await doubted(store)
     await watch_on(store, backend)
     await store.failed(run)
+    await store.unread(run.stage, "default", run.key, 0)
     trim(backend)
     await permitted(store)
     await noted(store, Verdict.FAILED)
@@ -152,6 +153,6 @@ def test_a_script_is_registered_once_a_client(backend):
         own.call(
             "due",
             [backend.keys.agenda("poll", "default"), backend.keys.wake("poll", "default")],
-            [1000, 60_000],
+            [1000, 60_000, backend.keys.clock(), 0],
         )
     assert len(registered) == 1

@@ -18,7 +18,8 @@ from threadrun.scripts import script_text
 from threadrun.tools import ToolResultKind
 from threadrun.tools.output import DEFAULT_MAX_OUTPUT_BYTES
 
-_RUN_FIELDS = ("stage", "profile", "deadline_ms", "tools_until_ms", "strikes")
+_RUN_FIELDS = ("stage", "profile", "deadline_ms", "tools_until_ms", "strikes", "quarantined_ms")
+_GONE = [None] * len(_RUN_FIELDS)
 _CALL_FIELDS = ("tool", "state", "quarantined_ms", "deaths", "attempts")
 
 
@@ -69,8 +70,9 @@ class Quarantined:
     tool: str
     """The call's tool; empty for a run."""
     state: str
-    """`quarantined`: workers died with it. `parked`: nobody knows how the call ended. `told`: workers died with the
-    call, and the model was told that its outcome is unknown; nothing is left to decide."""
+    """`quarantined`: workers died with it. `unreadable`: no worker can read the run's record; mend it, then release it.
+    `parked`: nobody knows how the call ended. `told`: workers died with the call, and the model was told that its
+    outcome is unknown; nothing is left to decide."""
     deaths: int
     """How many workers or handlers' processes died with it."""
     attempts: int
@@ -91,7 +93,11 @@ def quarantined(keys: Keys, limit: int) -> Operation[tuple[Quarantined, ...]]:
     places = [(Place.parse(word), since) for word, since in scored]
     rows = yield lambda client: _rows(client, keys, [place for place, _ in places])
     shown = zip(places, rows[::2], rows[1::2], strict=True)
-    return tuple(_shown(place, since, run, call) for (place, since), run, call in shown if run[0] is not None)
+    return tuple(
+        _unreadable(place, since, run) if _is_unreadable(place, run) else _shown(place, since, run, call)
+        for (place, since), run, call in shown
+        if run != _GONE
+    )
 
 
 def _rows(client: Any, keys: Keys, places: Sequence[Place]) -> Any:
@@ -101,11 +107,21 @@ def _rows(client: Any, keys: Keys, places: Sequence[Place]) -> Any:
         pipe.hmget(
             keys.calls(place.run_key), [f"{place.round}:{place.index}:{name}" for name in _CALL_FIELDS]
         )
-    return pipe.execute()
+    return pipe.execute(raise_on_error=False)
+
+
+def _is_unreadable(place: Place, run: Sequence[str | None]) -> bool:
+    return isinstance(run, Exception) or (not place.is_call and not run[_RUN_FIELDS.index("quarantined_ms")])
+
+
+def _unreadable(place: Place, since: float, run: Sequence[str | None]) -> Quarantined:
+    stage, profile = ("", "") if isinstance(run, Exception) else run[:2]
+    at, key = utc(int(since)), place.run_key
+    return Quarantined(str(place), at, key, stage or "", profile or "", "", "unreadable", 0, 0, None)
 
 
 def _shown(place: Place, since: float, run: Sequence[str | None], call: Sequence[str | None]) -> Quarantined:
-    stage, profile, deadline_ms, tools_until_ms, strikes = run
+    stage, profile, deadline_ms, tools_until_ms, strikes, _ = run
     tool, state, quarantined_ms, deaths, attempts = call
     waits = not place.is_call or state == "unknown"
     word = "quarantined" if not place.is_call or quarantined_ms not in {None, "", "0"} else "parked"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,13 @@ TURN_PAUSE_MS = 100
 
 JUDGEMENT_PAUSE_MS = 1_000
 """How soon a run is looked at again whose last holder can be called neither dead nor alive."""
+
+
+UNREAD_TIMES = 3
+"""How often a record is found unreadable before it is listed for a person."""
+
+LONGEST_UNREAD_MS = 3_600_000
+"""The longest pause before such a record is looked at again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +54,7 @@ class Claimed:
     """Redis's clock at the claim."""
     runs: tuple[RunView, ...]
     unreadable: tuple[str, ...] = ()
-    """Run keys whose records this worker cannot read; they are left to their lease."""
+    """Run keys whose records this worker cannot read; they are put off by `unread`."""
     quarantined: tuple[str, ...] = ()
     """Run keys that were found to have killed their worker once too often."""
 
@@ -171,6 +179,19 @@ class RunStore:
     async def failed(self, run: RunView) -> int:
         """Count an advance that a defect of ours broke off, if the run's deadline has passed; gives how many."""
         return int(await self._scripts.call("failed", [self.keys.run(run.key)], [run.claim]))
+
+    async def unread(self, stage: Stage, profile: str, run_key: str, first_ms: int) -> int:
+        """Put a run off whose record cannot be read, in the end until a person looks; gives how often that was."""
+        keys = [self.keys.run(run_key), self.keys.agenda(stage, profile), self.keys.stream()]
+        args: list[Arg] = [
+            self.keys.prefix,
+            run_key,
+            uuid.uuid4().hex,
+            first_ms,
+            LONGEST_UNREAD_MS,
+            UNREAD_TIMES,
+        ]
+        return int(await self._scripts.call("unread", keys, args))
 
     async def told(self, run: RunView) -> bool:
         """Note that the caller's task was sent."""

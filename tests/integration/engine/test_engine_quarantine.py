@@ -246,3 +246,26 @@ async def test_a_process_has_one_suspect_in_hand_and_any_number_of_others(new_ho
     house.turn(0.1)
     assert await engines[1].serve(Stage.CREATE) == 1
     await engines[1].finish()
+
+
+async def test_an_unreadable_record_waits_for_a_person_and_goes_on_once_it_is_mended(new_house):
+    house = new_house()
+    key = house.enqueue()
+    record = house.backend.keys.run(key)
+    house.backend.sync.hset(record, "progress", '{"intent":{"effect":"undo"}}')
+    pauses = []
+    for _ in range(12):
+        await house.serve(Stage.CREATE)
+        pauses.append(house.due()[Stage.CREATE])
+        house.turn(pauses[-1])
+
+    assert pauses == [20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600, 3600, 3600]
+    assert [(one.place, one.state) for one in house.client.quarantined()] == [(key, "unreadable")]
+    assert house.events(key)[1:] == ["run.quarantined"]
+
+    house.backend.sync.hset(
+        record, mapping={"progress": "{}", "deadline_ms": house.backend.now_ms() + 600_000}
+    )
+    house.client.release(key)
+    await house.carry()
+    assert (house.record(key).outcome, house.client.quarantined()) == (Outcome.COMPLETED, ())

@@ -2,7 +2,8 @@
 -- A claim that lapsed because its holder died makes the run a suspect: at most one of those is given out at a time, so
 -- that the next death is a strike for it alone. A claim that was ended clears it. After so many strikes the run
 -- is in quarantine until its deadline. Of a holder that is neither surely dead nor surely alive the run waits a little.
--- A run of a newer schema is left for newer workers and looked at again a second later.
+-- A run of a newer schema is left for newer workers and looked at again a second later. A record that is none is given
+-- out as its key alone, so that its claimer puts it off (unread.lua).
 -- KEYS 1 agenda  2 wake mark  3 permits of the profile  4 workers  5 stream
 -- ARGV 1 prefix  2 lease (ms)  3 most runs  4 newest schema known  5 worker id  6 judge the dead: yes | no | later
 --      7 age of a dead worker's heartbeat (ms)  8 a suspect may be claimed (0/1)  9 strikes to quarantine
@@ -23,6 +24,11 @@ local function last_holder(holder, lapse)
   return 'unsure'
 end
 
+-- One record with a field that is no number would break the claim of all.
+local function is_record(at)
+  return tonumber(at[1]) and tonumber(at[2] or '0') and tonumber(at[6]) and string.match(at[9] or '', '^%d+$') and at[8]
+end
+
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', int(now), 'LIMIT', 0, ARGV[3])
 local first_field = 14 + ARGV[13]
 local quarantine = {}
@@ -31,9 +37,12 @@ if now > tonumber(ARGV[12]) then return claimed end
 local suspects = tonumber(ARGV[8])
 for _, run_key in ipairs(due) do
   local record = ARGV[1] .. 'run:' .. run_key
-  local at = redis.call('HMGET', record, 'schema', 'lease_ms', 'holder', 'strikes', 'quarantined_ms', 'deadline_ms',
-    'cancel_ms', 'stage')
-  if not at[1] then
+  local at = redis.pcall('HMGET', record, 'schema', 'lease_ms', 'holder', 'strikes', 'quarantined_ms', 'deadline_ms',
+    'cancel_ms', 'stage', 'claim')
+  if at.err or (at[1] and not is_record(at)) then
+    redis.call('ZADD', KEYS[1], int(now + ARGV[2]), run_key)
+    claimed[#claimed + 1] = {run_key}
+  elseif not at[1] then
     redis.call('ZREM', KEYS[1], run_key) -- purged: nothing is left to carry
   elseif tonumber(at[1]) > tonumber(ARGV[4]) then
     redis.call('ZADD', KEYS[1], int(now + 1000), run_key)
