@@ -48,7 +48,7 @@ from worker.store.gates import Kind
 from worker.store.runs import Written
 from worker.store.writes import Commit, next_status, sent_calls
 from worker.transitions import log_events, log_finished
-from worker.view import HARD_LIMIT_GRACE_SECONDS, CallView, Intent, RunView, with_calls
+from worker.view import HARD_LIMIT_GRACE_SECONDS, CallView, Effect, Intent, RunView, with_calls
 
 log = structlog.get_logger("threadrun.advance")
 
@@ -84,7 +84,7 @@ class Advance:
 
     async def _carry(self) -> None:
         if hopeless := given_up(self._run, self._clock.now_ms(), self._desk.rules):
-            return await self._conclude(hopeless)
+            return await self._give_up(hopeless)
         await self._load()
         seen: Seen = Look()
         for _ in range(MAX_TURNS):
@@ -118,6 +118,15 @@ class Advance:
                 await self._tell()
             case _:
                 assert_never(decision)
+
+    async def _give_up(self, decision: Finish | Move) -> None:
+        """Bring the run to its end, then have its provider cancel it: the answer may be what kills."""
+        if isinstance(decision, Finish):
+            await self._finish(decision)
+        elif await self._move(decision) and self._run.run_id is not None:
+            with suppress(NoPermit):
+                await self._permit(Kind.POST)
+                await post(self._desk, self._run, Effect.CANCEL_RUN, None)
 
     async def hand_back(self) -> None:
         """Leave the run due at once, for somebody else."""
@@ -213,14 +222,15 @@ class Advance:
         self._note_shown(seen)
         return seen
 
-    async def _move(self, move: Move) -> None:
+    async def _move(self, move: Move) -> bool:
         written = await self._commit(move.stage, move.delay_ms, move.changes, keep_lease=False)
         if not written.ok:
-            return
+            return False
         for round_, call in sent_calls(self._run, move.changes):
             limit = call.timeout_seconds + HARD_LIMIT_GRACE_SECONDS
             at = (self._run.key, round_, call.index)
             self._desk.outbox.send(Message("tools.execute", at, queue=call.queue, time_limit_seconds=limit))
+        return True
 
     async def _commit(self, stage: Stage, delay_ms: int, changes: Changes, *, keep_lease: bool) -> Written:
         self._writes += 1

@@ -187,7 +187,7 @@ class RunView:
     suspect: bool = False
     """The worker that held it last died with it, so it is carried with no other suspect beside it."""
     quarantined: bool = False
-    """Three workers died with it alone: it is ended without a word to the provider."""
+    """Three workers died with it alone: it is ended without a look at the provider."""
     my_turn: bool = True
     """In stage waiting: the mailbox names this run as the thread's holder."""
     progress: Progress = field(default_factory=Progress)

@@ -1,7 +1,7 @@
 """Decide about a run that nobody can advance: what kills its workers, or raises in each, keeps no run open for ever.
 
-The provider is not asked and no ledger is read: whatever does it may be there. The run at the provider is left as it
-is, and the record says so.
+The provider is not asked and no ledger is read: whatever does it may be there. Once the run has ended here, one cancel
+is sent to the provider; nobody looks whether it did what it should, and the record says so.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from threadrun.status import Outcome, Stage
-from worker.decide.decision import Changes, Finish, Move
+from worker.decide.decision import Changes, Event, Finish, Move
 from worker.decide.ending import end
 from worker.decide.rules import Rules
 from worker.view import RunView
@@ -32,4 +32,7 @@ def given_up(run: RunView, now: int, rules: Rules) -> Finish | Move | None:
     outcome = run.progress.ending or (Outcome.CANCELLED if run.cancel_ms else Outcome.LOST)
     may_exist = run.run_id is not None or run.progress.intent is not None
     reason = "quarantined" if run.quarantined else "advance_failed"
-    return end(run, Changes(replace(run.progress, unconfirmed=may_exist, reason=reason)), outcome, now)
+    changes = Changes(replace(run.progress, unconfirmed=may_exist, reason=reason))
+    if run.run_id is not None:
+        changes = changes.adding(Event("run.cancel_sent"))
+    return end(run, changes, outcome, now)

@@ -168,7 +168,7 @@ async def test_a_run_that_kills_its_workers_is_left_alone_after_three_strikes_wh
     assert {house.record(other).outcome for other in others} == {Outcome.COMPLETED}
 
 
-async def test_at_its_deadline_it_ends_as_lost_without_another_word_to_the_provider(poisoned):
+async def test_at_its_deadline_it_ends_as_lost_and_the_provider_hears_one_cancel(poisoned):
     house, key = poisoned
     assert not await live(house, "runs@last", 30)
     house.provider.requests.clear()
@@ -178,7 +178,7 @@ async def test_at_its_deadline_it_ends_as_lost_without_another_word_to_the_provi
     assert (record.outcome, record.unconfirmed, record.missing) == (
         Outcome.LOST, True, ("steps", "messages", "usage"),
     )  # fmt: skip
-    assert house.provider.requests == []
+    assert house.provider.requests == ["cancel_run"]
     assert record.transitions[-1].data["reason"] == "quarantined"
     assert house.events(key).count("run.finished") == 1
     assert (house.due(), house.client.quarantined()) == ({}, ())
@@ -191,6 +191,18 @@ async def test_a_cancel_ends_it_at_once(poisoned):
     assert not await live(house, "runs@last", 5)
 
     assert (house.record(key).outcome, house.provider.killed) == (Outcome.CANCELLED, 4)
+
+
+async def test_a_cancel_whose_answer_kills_too_is_sent_once_and_the_run_has_ended_before(poisoned):
+    house, key = poisoned
+    assert not await live(house, "runs@last", 30)
+    house.client.cancel(key)
+    house.provider.hook = die
+    assert await live(house, "runs@killed", 5)
+    assert not await live(house, "runs@next", 60)
+
+    assert (house.record(key).outcome, house.record(key).unconfirmed) == (Outcome.CANCELLED, True)
+    assert house.provider.requests.count("cancel_run") == 1
 
 
 async def test_a_released_run_is_carried_on_where_it_was(poisoned):

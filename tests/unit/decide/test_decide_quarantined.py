@@ -1,4 +1,4 @@
-"""A quarantined run ends without a word to the provider, whatever stage it is in."""
+"""A quarantined run ends before its provider hears of it, whatever stage it is in."""
 
 from __future__ import annotations
 
