@@ -136,7 +136,6 @@ def _tasks(settings: Settings) -> dict[str, Any]:
         "task_create_missing_queues": True,
         "task_publish_retry": True,
         "task_publish_retry_policy": _PUBLISH_RETRY,
-        "task_send_sent_event": True,
         # Keeps nested values out of events and logs, whatever a message holds.
         "task_repr_maxlevels": 1,
     }

@@ -14,16 +14,18 @@ import structlog
 from kombu.transport import redis as kombu_redis
 from redis.exceptions import RedisError
 
+from config.unacknowledged import FrugalQoS
+
 _log = structlog.get_logger("threadrun.broker")
 
 
-class PatientQoS(kombu_redis.QoS):
+class PatientQoS(FrugalQoS):
     """Give messages back if that can be done; else leave them to their visibility timeout."""
 
     def restore_unacked(self, client: Any = None) -> None:
         """Give back what was not acknowledged, over a connection that may be gone."""
         try:
-            super().restore_unacked(client)  # type: ignore[no-untyped-call]  # kombu has no annotations
+            super().restore_unacked(client)
         except (AttributeError, RedisError, OSError) as error:
             _log.info("message.not_given_back", error=type(error).__name__)
 

@@ -79,7 +79,7 @@ LOGGED_EVENTS: Final = {
     "tool.queue_not_consumed": "at start: a handler's queue is not consumed by this worker",
     "message.refused": "a message was not what threadrun or a caller sends (`reason`, `task`); it was dropped",
     "message.not_sent": "the broker did not take a message; it will be sent again",
-    "message.not_given_back": "a broken broker connection kept a message; its visibility timeout gives it back",
+    "message.not_given_back": "a broken broker connection kept a message; it is given back or made anew later",
     "wakeup.unknown_profile": "a wake-up named a profile that this worker does not have",
     "claim.failed": "Redis did not answer a claim that waited for a free slot; the next wake-up claims",
     "profile.metadata_not_echoed": "the server keeps runs' metadata to itself; set the profile's METADATA_ECHOED=false",

@@ -21,6 +21,9 @@ from worker.gate import ENQUEUE, TOLD, kept_headers, refusal
 
 log = structlog.get_logger("threadrun.gate")
 
+EVENTS_EVERY_SECONDS = 0.5
+"""How often the events of tasks, which Flower shows, are published: together, and not a message for each."""
+
 _celery_log = logging.getLogger("celery.worker.consumer")
 
 
@@ -49,6 +52,20 @@ class GatedConsumer(Consumer):  # type: ignore[misc]  # Celery has no annotation
                 self._drop(message, type(error).__name__)
 
         return on_message
+
+    def register_with_event_loop(self, hub: Any) -> None:
+        """Have events published now and then."""
+        super().register_with_event_loop(hub)
+        hub.call_repeatedly(EVENTS_EVERY_SECONDS, self._flush_events)
+
+    def on_send_event_buffered(self) -> None:
+        """Leave a task's event until then; Celery would publish it at once."""
+
+    def stop(self) -> None:
+        """Publish the last events, and stop."""
+        with suppress(Exception):  # the broker may be gone
+            self._flush_events()
+        super().stop()
 
     def _drop(self, message: Any, reason: str) -> None:
         task = message.headers.get("task") if isinstance(message.headers, dict) else None

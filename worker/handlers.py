@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +23,15 @@ from worker.alarm import alarm_after
 from worker.decide.decision import Event
 from worker.lost_child import LostChild
 from worker.redis_clock import RedisClock
-from worker.store.ledger import CallAddress, CallClaim, CallResult, Ledger, call_claim, row_field
+from worker.store.ledger import (
+    CallAddress,
+    CallClaim,
+    CallResult,
+    ClaimedCall,
+    Ledger,
+    call_claim,
+    claimed_call,
+)
 from worker.store.scripts import Scripts
 from worker.store.writes import event_body
 
@@ -37,21 +44,6 @@ SETTLE_GRACE_SECONDS = 8.0
 """How long after a claim's deadline settling is still tried: shortly before Celery kills the child."""
 
 _RETRIED = frozenset({ToolResultKind.EXCEPTION, ToolResultKind.TIMEOUT})
-_CALL_FIELDS = ("tool", "tool_call_id", "arguments", "attempts", "timeout_seconds")
-
-
-@dataclass(frozen=True, slots=True)
-class CallRow:
-    """What a child reads of a call before it claims it."""
-
-    tool: str
-    tool_call_id: str
-    arguments: str
-    attempts: int
-    timeout_seconds: float
-    run_id: str
-    thread_id: str
-    metadata: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +51,7 @@ class _Held:
     """What a child holds of the call that it runs."""
 
     claim: CallClaim
+    call: ClaimedCall
     token: str
     clock: RedisClock
     """Started at the claim: its deadline is on Redis's clock."""
@@ -72,6 +65,7 @@ class HandlerRuntime:
         self._keys = keys
         self._worker_id = worker_id
         self._registry = registry
+        self._served_ms = {tool.name: round(tool.timeout_seconds * 1000) for tool in registry}
         self._ledger = Ledger(keys, Scripts(redis, keys.prefix))
         self._lost_child = LostChild(redis, keys, worker_id)
         self._runner = asyncio.Runner()
@@ -85,61 +79,48 @@ class HandlerRuntime:
             at: Which call it names.
             hard_limit_seconds: After how long this child will be killed, as the message says; none: never.
         """
-        row = self._read(at)
-        if row is None:
-            log.warning("tool.refused_unknown", run_key=at.run_key[:128], round=at.round, index=at.index)
-            return "unknown"
-        if hard_limit_seconds is not None and hard_limit_seconds < row.timeout_seconds:
-            log.warning("tool.refused_limit", run_key=at.run_key, round=at.round, index=at.index)
-            return "refused"
-        tool = self._registry.get(row.tool)
-        if tool is None:
-            log.warning("tool.not_served_here", run_key=at.run_key, tool=row.tool[:64], index=at.index)
-            return "not_served_here"
         token = uuid.uuid4().hex
-        claim = self._claim(at, tool, row, token)
-        if claim.verdict != "yes":
-            log.info(
-                "tool.not_claimed", run_key=at.run_key, tool=tool.name, verdict=claim.verdict, index=at.index
-            )
-            if claim.verdict == "taken":
-                # Celery gives the message of a child that died before it was heard of to the next child, and
-                # reports no failure.
-                self._lost_child.settle_if_gone(at)
-            return claim.verdict
-        clock = RedisClock(claim.now_ms)
-        result = self._run(at, tool, row, claim, clock)
-        return self._conclude(at, tool, row, _Held(claim, token, clock), result)
-
-    def _read(self, at: CallAddress) -> CallRow | None:
-        names = [row_field(at.round, at.index, name) for name in _CALL_FIELDS]
-        pipe = self._redis.pipeline(transaction=False)
-        pipe.hmget(self._keys.calls(at.run_key), names)
-        pipe.hmget(self._keys.run(at.run_key), ["run_id", "thread_id", "request"])
-        (tool, call_id, arguments, attempts, limit), (run_id, thread_id, request) = pipe.execute()
-        if tool is None:
-            return None
-        metadata = json.loads(request or "{}").get("metadata") or {}
-        return CallRow(
-            tool, call_id or "", arguments or "", int(attempts or 0), float(limit or 0), run_id or "",
-            thread_id or "", metadata,
-        )  # fmt: skip
-
-    def _claim(self, at: CallAddress, tool: Tool, row: CallRow, token: str) -> CallClaim:
-        attempt = row.attempts + 1
-        event = Event(
-            "tool.claimed", {**_place(at), "tool": tool.name, "attempt": attempt, "worker": self._worker_id}
+        event = event_body(Event("tool.claimed", {**_place(at), "worker": self._worker_id}))
+        answer: Any = self._ledger.claim(
+            at, token, self._worker_id, os.getpid(), self._served_ms, event, hard_limit_seconds
         )
-        limit_ms = round(tool.timeout_seconds * 1000)
-        answer: Any = self._ledger.claim(at, token, self._worker_id, os.getpid(), limit_ms, event_body(event))
-        claim = call_claim(answer)
-        if claim.verdict == "yes":
-            log.info("tool.claimed", run_key=at.run_key, run_id=row.run_id, **event.data)
-        return claim
+        claim, name = call_claim(answer), str(answer[4])
+        tool = self._registry.get(name)
+        if claim.verdict != "yes" or tool is None:
+            return self._not_claimed(at, claim.verdict, name)
+        held = _Held(claim, claimed_call(answer), token, RedisClock(claim.now_ms))
+        self._log_claimed(at, tool, held)
+        return self._conclude(at, tool, held, self._run(at, tool, held))
 
-    def _run(
-        self, at: CallAddress, tool: Tool, row: CallRow, claim: CallClaim, clock: RedisClock
-    ) -> ToolResult:
+    def _not_claimed(self, at: CallAddress, verdict: str, tool: str) -> str:
+        match verdict:
+            case "unknown":
+                log.warning("tool.refused_unknown", run_key=at.run_key[:128], round=at.round, index=at.index)
+            case "refused":
+                log.warning("tool.refused_limit", run_key=at.run_key, round=at.round, index=at.index)
+            case "not_served_here":
+                log.warning("tool.not_served_here", run_key=at.run_key, tool=tool[:64], index=at.index)
+            case _:
+                log.info("tool.not_claimed", run_key=at.run_key, tool=tool, verdict=verdict, index=at.index)
+        if verdict == "taken":
+            # Celery gives the message of a child that died before it was heard of to the next child, and
+            # reports no failure.
+            self._lost_child.settle_if_gone(at)
+        return verdict
+
+    def _log_claimed(self, at: CallAddress, tool: Tool, held: _Held) -> None:
+        log.info(
+            "tool.claimed",
+            run_key=at.run_key,
+            run_id=held.call.run_id,
+            **_place(at),
+            tool=tool.name,
+            attempt=held.claim.attempt,
+            worker=self._worker_id,
+        )
+
+    def _run(self, at: CallAddress, tool: Tool, held: _Held) -> ToolResult:
+        row, claim, clock = held.call, held.claim, held.clock
         bound = log.bind(run_key=at.run_key, run_id=row.run_id, thread_id=row.thread_id, tool=tool.name)
         context = ToolContext(
             run_key=at.run_key,
@@ -164,7 +145,7 @@ class HandlerRuntime:
             raise StoreUnavailable(type(error).__name__) from error
         return bool(wish) or stage != "tools"
 
-    def _conclude(self, at: CallAddress, tool: Tool, row: CallRow, held: _Held, result: ToolResult) -> str:
+    def _conclude(self, at: CallAddress, tool: Tool, held: _Held, result: ToolResult) -> str:
         if result.error and result.kind in {ToolResultKind.EXCEPTION, ToolResultKind.UNSERIALISABLE}:
             log.error(
                 "tool.failed",
@@ -189,9 +170,9 @@ class HandlerRuntime:
             ),
         )
         name = "tool.settled" if verdict == "settled" else "tool.settled_late"
-        log.info(name, run_key=at.run_key, run_id=row.run_id, verdict=verdict, **data)
+        log.info(name, run_key=at.run_key, run_id=held.call.run_id, verdict=verdict, **data)
         if verdict == "settled" and not left:
-            log.info("run.outputs_ready", run_key=at.run_key, run_id=row.run_id, round=at.round)
+            log.info("run.outputs_ready", run_key=at.run_key, run_id=held.call.run_id, round=at.round)
         return str(verdict)
 
     def _reopen(self, at: CallAddress, tool: Tool, held: _Held, result: ToolResult) -> str:

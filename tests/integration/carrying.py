@@ -14,7 +14,7 @@ from worker.decide.decision import Changes, Event, NewCall, ThreadMove
 from worker.decide.twins import TwinState
 from worker.observer import Judging
 from worker.store.gates import Kind, Permit, Rate, Verdict
-from worker.store.ledger import CallAddress, CallClaim, CallResult, call_claim
+from worker.store.ledger import CallAddress, CallClaim, CallResult, call_claim, row_field
 from worker.store.runs import Claimant, Claimed, Final, RunStore, Written
 from worker.store.writes import Commit, event_body
 from worker.view import CallView, RunView
@@ -121,7 +121,9 @@ async def claim_call(
     store: RunStore, at: CallAddress, token: str, *, limit_ms: int = 60_000, worker: str = "tools@a"
 ) -> CallClaim:
     event = event_body(Event("tool.claimed", {"round": at.round, "index": at.index}))
-    return call_claim(await store.ledger.claim(at, token, worker, 4711, limit_ms, event))
+    tool = await store._client.hget(store.keys.calls(at.run_key), row_field(at.round, at.index, "tool"))
+    served = {tool or "add": limit_ms}
+    return call_claim(await store.ledger.claim(at, token, worker, 4711, served, event))
 
 
 async def settle(

@@ -115,9 +115,9 @@ async def test_a_claimant_asking_again_after_a_cancel_wish_still_holds_its_call(
 
 
 async def test_an_unknown_call_is_neither_begun_nor_settled(store, key):
-    assert (await claim_call(store, CallAddress(key, 1, 7), "a")).verdict == "taken"
+    assert (await claim_call(store, CallAddress(key, 1, 7), "a")).verdict == "unknown"
     assert await settle(store, CallAddress(key, 1, 7), "a") == ("late", 0)
-    assert (await claim_call(store, CallAddress("nobody", 1, 0), "a")).verdict == "gone"
+    assert (await claim_call(store, CallAddress("nobody", 1, 0), "a")).verdict == "unknown"
     assert await settle(store, CallAddress("nobody", 1, 0), "a") == ("late", 0)
     assert not await reopen(store, CallAddress("nobody", 1, 0), "a")
 

@@ -268,7 +268,9 @@ class Model(RuleBasedStateMachine):
             return
         self.tokens += 1
         token, body = f"token{self.tokens}", event_body(Event("tool.moved"))
-        claim = call_claim(await self.store.ledger.claim(at, token, worker, 1, 60_000, body))
+        claim = call_claim(
+            await self.store.ledger.claim(at, token, worker, 1, {cast(str, tool): 60_000}, body)
+        )
         if claim.verdict != "yes":
             return
         await self.way.io("handler", lambda: self.entered.append((cast(str, tool), at)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ class Gone:
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    def conn_or_acquire(self, client: Any) -> Any:
+    def conn_or_acquire(self, client: Any = None) -> Any:
         raise self._error
 
 
@@ -25,6 +26,7 @@ class Gone:
 def test_messages_that_cannot_be_given_back_are_left_to_their_visibility_timeout(error: Exception) -> None:
     qos = object.__new__(PatientQoS)
     qos.channel = Gone(error)
+    qos._delivered = {"tag": SimpleNamespace(headers={"task": "runs.poll"}, delivery_info={})}
 
     qos.restore_unacked()
 

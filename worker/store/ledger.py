@@ -74,10 +74,22 @@ class CallClaim:
     """Say what a claim of a call was answered."""
 
     verdict: str
-    """`yes`, `gone` (the run moved on), `taken` (by another, or settled) or `late` (no time left)."""
+    """`yes`, `gone` (the run moved on), `taken` (by another, or settled), `late` (no time left), `unknown` (no such
+    call), `refused` (its child would be killed too early) or `not_served_here`."""
     now_ms: int
     deadline_ms: int
     attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedCall:
+    """Tell a child what it has claimed."""
+
+    tool_call_id: str
+    arguments: str
+    run_id: str
+    thread_id: str
+    metadata: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +116,33 @@ class Ledger:
         hands = keys.hands(worker_id) if worker_id else keys.nothing()
         return [keys.run(run_key), keys.calls(run_key), keys.stream(), hands]
 
-    def claim(self, at: CallAddress, token: str, worker_id: str, pid: int, limit_ms: int, event: str) -> Any:
-        """Claim a pending call; answers the script's list, read by `call_claim`."""
+    def claim(
+        self,
+        at: CallAddress,
+        token: str,
+        worker_id: str,
+        pid: int,
+        served_ms: Mapping[str, int],
+        event: str,
+        hard_limit_seconds: float | None = None,
+    ) -> Any:
+        """Claim a pending call, and read it; answers the script's list, for `call_claim` and `claimed_call`.
+
+        Args:
+            at: The call.
+            token: Names this claim.
+            worker_id: Who claims.
+            pid: That of the child which will run it.
+            served_ms: The tools that it serves, each with its limit.
+            event: The event's body, which the script completes with tool and attempt.
+            hard_limit_seconds: After how long the child will be killed; none: never.
+        """
         args: list[Arg] = [
-            at.run_key, at.round, at.index, token, worker_id, pid, limit_ms, event, IN_HAND_MS, HANDS_LIFE_SECONDS,
+            at.run_key, at.round, at.index, token, worker_id, pid, event, IN_HAND_MS, HANDS_LIFE_SECONDS,
+            "" if hard_limit_seconds is None else hard_limit_seconds,
         ]  # fmt: skip
+        for tool, limit_ms in served_ms.items():
+            args += [tool, limit_ms]
         return self._scripts.call("call_claim", self._key_names(at.run_key, worker_id), args)
 
     def settle(
@@ -181,5 +215,11 @@ def _deaths(at: CallAddress, after: CallView | None) -> tuple[str, Arg, Arg]:
 
 def call_claim(answer: Sequence[Any]) -> CallClaim:
     """Type the answer of a claim."""
-    verdict, now_ms, deadline_ms, attempt = answer
+    verdict, now_ms, deadline_ms, attempt = answer[:4]
     return CallClaim(str(verdict), int(now_ms), int(deadline_ms), int(attempt))
+
+
+def claimed_call(answer: Sequence[Any]) -> ClaimedCall:
+    """Type what a claim that succeeded has read."""
+    call_id, arguments, run_id, thread_id, request = answer[5:]
+    return ClaimedCall(call_id, arguments, run_id, thread_id, json.loads(request).get("metadata") or {})
