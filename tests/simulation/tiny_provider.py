@@ -16,6 +16,8 @@ ACTIVE = frozenset({"queued", "in_progress", "requires_action", "cancelling"})
 LOST = Unknown("connection_lost", ANSWER)
 USAGE = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
 
+RUNS, STEPS, MESSAGES = Page[Run], Page[RunStep], Page[Message]
+
 Rounds = Sequence[Sequence[str]]
 """The tools that a run asks for, round after round."""
 
@@ -119,7 +121,7 @@ class TinyProvider:
     async def list_runs(self, thread_id: str, *, after: str | None = None) -> Reply[Page[Run]]:
         def effect() -> Reply[Page[Run]]:
             listed = [Run.from_wire(run.wire()) for run in self.runs.values() if run.thread == thread_id]
-            return Yes(Page[Run](data=tuple(reversed(listed))), ANSWER)
+            return Yes(RUNS(data=tuple(reversed(listed))), ANSWER)
 
         return await self._request("list_runs", effect)
 
@@ -149,14 +151,12 @@ class TinyProvider:
     async def list_steps(
         self, thread_id: str, run_id: str, *, after: str | None = None, include: Sequence[str] = ()
     ) -> Reply[Page[RunStep]]:
-        return await self._request(
-            "list_steps", lambda: Yes(Page[RunStep](data=self.runs[run_id].steps()), ANSWER)
-        )
+        return await self._request("list_steps", lambda: Yes(STEPS(data=self.runs[run_id].steps()), ANSWER))
 
     async def list_messages(
         self, thread_id: str, run_id: str, *, after: str | None = None
     ) -> Reply[Page[Message]]:
-        return await self._request("list_messages", lambda: Yes(Page[Message](data=()), ANSWER))
+        return await self._request("list_messages", lambda: Yes(MESSAGES(data=()), ANSWER))
 
     async def close(self) -> None:
         return

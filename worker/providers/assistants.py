@@ -29,6 +29,9 @@ T = TypeVar("T")
 PAGE_LIMIT = "100"
 """The most entries that the wire allows on one page."""
 
+# Named, for pydantic forgets a parametrised model as soon as nobody holds it, and takes a millisecond to make it again.
+_Runs, _Steps, _Messages = Page[Run], Page[RunStep], Page[Message]
+
 
 class AssistantsProvider:
     """Speak the Assistants API to one configured server.
@@ -82,7 +85,7 @@ class AssistantsProvider:
     async def list_runs(self, thread_id: str, *, after: str | None = None) -> Reply[Page[Run]]:
         """Read one page of the thread's runs, newest first."""
         return await self._ask(
-            "GET", ("threads", thread_id, "runs"), reading_page(Page[Run].from_wire), _page("desc", after)
+            "GET", ("threads", thread_id, "runs"), reading_page(_Runs.from_wire), _page("desc", after)
         )
 
     async def submit_tool_outputs(
@@ -103,7 +106,7 @@ class AssistantsProvider:
         """Read one page of the run's steps, oldest first."""
         query = _page("asc", after) + self._dialect.include(include)
         path = ("threads", thread_id, "runs", run_id, "steps")
-        return await self._ask("GET", path, reading_page(Page[RunStep].from_wire), query)
+        return await self._ask("GET", path, reading_page(_Steps.from_wire), query)
 
     async def list_messages(
         self, thread_id: str, run_id: str, *, after: str | None = None
@@ -111,7 +114,7 @@ class AssistantsProvider:
         """Read one page of the messages that the run wrote, oldest first."""
         query = (("run_id", run_id), *_page("asc", after))
         return await self._ask(
-            "GET", ("threads", thread_id, "messages"), reading_page(Page[Message].from_wire), query
+            "GET", ("threads", thread_id, "messages"), reading_page(_Messages.from_wire), query
         )
 
     async def close(self) -> None:

@@ -16,9 +16,9 @@ from tests.chaos.crew import ROOT
 from tests.chaos.figures import Figures, Size
 from tests.simulation.every_point import live
 from tests.simulation.kinds import ADD, THREAD, Kind
+from tests.simulation.swift_redis import swift_redis
 from tests.simulation.turned_time import quiet
 from threadrun.records import RunRecord
-from threadrun.redis_clients import connect
 from threadrun.status import Outcome, Stage
 from threadrun.testing import EmbeddedRedis, LocalStack
 
@@ -62,7 +62,7 @@ def run(size: Size, seed: int, folder: Path) -> Figures:
 def _set_redis(figures: Figures, every: int) -> None:
     tried = 0
     with EmbeddedRedis() as server:
-        redis = connect(server.url)
+        redis = swift_redis(server.url)
         many = Kind(["think 20; " + ADD] * 50, options={"deadline_seconds": 300})
         for stage, kind in [*KINDS.items(), (Stage.POLL, many)]:
             for seconds in JUMPS:

@@ -14,8 +14,8 @@ from tests.simulation.every_point import Life, live
 from tests.simulation.kinds import KINDS
 from tests.simulation.real_deaths import Site, run_server
 from tests.simulation.seam import Point
+from tests.simulation.swift_redis import swift_redis
 from tests.simulation.turned_time import quiet
-from threadrun.redis_clients import connect
 from threadrun.testing.embedded_redis import EmbeddedRedis
 
 REAL_DEATHS: dict[Size, int] = {"full": 40, "small": 3}
@@ -44,7 +44,7 @@ def run(size: Size, seed: int, folder: Path) -> Figures:
 
 def _undisturbed(figures: Figures, site: Site) -> Iterator[Deadly]:
     """Let each kind live undisturbed; gives every place to die at."""
-    redis, steps = connect(site.redis_url), set[str]()
+    redis, steps = swift_redis(site.redis_url), set[str]()
     for kind in KINDS:
         life = live(redis, kind)
         _note(figures, f"{kind}, undisturbed", life)
@@ -81,7 +81,7 @@ def _in_processes(site: Site, deadly: list[Deadly]) -> Iterator[Life]:
 
 def _begin(redis_url: str) -> None:
     global _redis  # noqa: PLW0603 - the one connection of this process of the pool
-    _redis = connect(redis_url)
+    _redis = swift_redis(redis_url)
 
 
 def _live(deadly: Deadly) -> Life:
