@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, cast
 
+from threadrun.keys import Keys
 from worker.decide.rules import Rules
 from worker.desk import Desk, ServedTools
 from worker.engine import Engine
@@ -13,10 +15,23 @@ from worker.permits import Limits, Permits
 from worker.providers.base import Provider
 from worker.providers.watched import WatchedProvider
 from worker.store.runs import RunStore
+from worker.view import RunView
 
 PROFILE = "default"
 LIMITS = Limits(breaker_failures=2)
 SLOTS = 50
+
+
+class WatchedStore(RunStore):
+    """Note which advances a defect of ours broke off: the engine would go on as if nothing had been."""
+
+    def __init__(self, client: Any, keys: Keys) -> None:
+        super().__init__(client, keys)
+        self.defects: list[str] = []
+
+    async def failed(self, run: RunView) -> int:
+        self.defects.append(f"{run.key} in {run.stage}: {sys.exc_info()[1]!r}")
+        return await super().failed(run)
 
 
 def desk(

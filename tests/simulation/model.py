@@ -9,12 +9,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import sys
 from collections import Counter
 from collections.abc import Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 from hypothesis import strategies as st
@@ -25,6 +22,7 @@ from redis.exceptions import RedisError
 from tests.simulation import furnish
 from tests.simulation.deployment import START_MS
 from tests.simulation.furnish import PROFILE
+from tests.simulation.ground import Ground
 from tests.simulation.orders import ORDER, Mishap, Order, Way
 from tests.simulation.seam import Died, SeamOutbox, SeamRedis
 from tests.simulation.tiny_provider import Rounds, TinyProvider
@@ -38,11 +36,9 @@ from worker.decide.rules import Rules
 from worker.observer import Observer
 from worker.outbox import Message
 from worker.store.ledger import CallAddress, CallResult, call_claim
-from worker.store.runs import RunStore
 from worker.store.writes import event_body
 from worker.tick import TASK_OF_STAGE, Tick
 from worker.twin_finder import TwinFinder
-from worker.view import RunView
 
 RULES = Rules(poll=Fixed(2_000, jitter=0))
 RUN_KEYS = ("a", "b", "c")
@@ -73,27 +69,6 @@ AGENDAS = [stage for stage in Stage if stage is not Stage.DONE]
 _TWINS = Message("look for twins")
 """Not a message in truth: every worker looks for twins once a second."""
 
-_HERE = Path(__file__).parent
-
-
-@dataclass
-class Ground:
-    """What all examples of one process share: a Redis and a loop."""
-
-    redis: Redis
-    loop: asyncio.AbstractEventLoop
-    look: Any
-    next_due: Any
-
-    @classmethod
-    def on(cls, redis: Redis) -> Ground:
-        loop = asyncio.new_event_loop()
-        loop.set_exception_handler(lambda *_: None)  # a task that died is nobody's news
-        scripts = [
-            redis.register_script((_HERE / f"{name}.lua").read_text()) for name in ("look", "next_due")
-        ]
-        return cls(redis, loop, *scripts)
-
 
 class Model(RuleBasedStateMachine):
     """Runs, workers and a provider to whom anything may happen; once nothing more does, every run ends."""
@@ -123,7 +98,7 @@ class Model(RuleBasedStateMachine):
         self.client = RunClient(direct, key_prefix=self.keys.prefix)
         self.provider = TinyProvider(self.way.io, self.plans.__getitem__)
         self.observer = Observer(5, 15, monotonic=lambda: self.seconds)
-        self.store = _Store(seam, self.keys)
+        self.store = furnish.WatchedStore(seam, self.keys)
         outbox = SeamOutbox(self.bag.append, cast(Any, _Free()))
         desk = furnish.desk(self.store, seam, self.provider, RULES, self.observer, outbox, "runs1")
         self.ticker = Tick(
@@ -403,18 +378,6 @@ class Model(RuleBasedStateMachine):
                 assert ended["unconfirmed"] or record.outcome.value == "lost", (
                     f"{run.id} was left {run.status}"
                 )
-
-
-class _Store(RunStore):
-    """Note which advances a defect of ours broke off: the engine would go on as if nothing had been."""
-
-    def __init__(self, client: Any, keys: Keys) -> None:
-        super().__init__(client, keys)
-        self.defects: list[str] = []
-
-    async def failed(self, run: RunView) -> int:
-        self.defects.append(f"{run.key} in {run.stage}: {sys.exc_info()[1]!r}")
-        return await super().failed(run)
 
 
 class _Free:

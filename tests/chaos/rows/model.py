@@ -11,7 +11,8 @@ from hypothesis import seed as seeded
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.chaos.figures import Figures, Size
-from tests.simulation.model import Ground, Model
+from tests.simulation.ground import Ground
+from tests.simulation.model import Model
 from tests.simulation.swift_redis import swift_redis
 from tests.simulation.turned_time import quiet
 from threadrun.testing.embedded_redis import EmbeddedRedis
