@@ -2,11 +2,15 @@
 
 A wake-up claims and is over; nobody waits for the runs that it began to advance. So a run that hangs at its provider
 holds one request slot until its request's deadline, and holds up neither its stage nor another profile.
+
+Who found work in a stage stays awake for it for a while: as long as more becomes due, its own tick wakes it directly,
+and a message is only sent when nobody is awake or the one who is has no slot left.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
@@ -23,6 +27,9 @@ from worker.view import RunView
 GATHERING_SECONDS = 0.005
 """How long freed slots are gathered before what waits for one is claimed: one claim for several runs."""
 
+AWAKE_SECONDS = 1.0
+"""How long an engine stays awake for a stage after it found work there."""
+
 log = structlog.get_logger("threadrun.engine")
 
 
@@ -35,6 +42,7 @@ class Engine:
         self._free_slots = slots
         self._claim_limit = claim_limit
         self._woken: dict[Stage, None] = {}  # in the order of their turns
+        self._awake_until: dict[Stage, float] = {}
         self._under_way: set[asyncio.Task[None]] = set()
         self._gathering = False
         self._draining = False
@@ -49,6 +57,16 @@ class Engine:
         """
         self._woken[stage] = None
         return await self._claim_woken()
+
+    def is_awake(self, stage: Stage) -> bool:
+        """Tell whether it looks after a stage without being sent a message; any thread may ask."""
+        awake = time.monotonic() < self._awake_until.get(stage, 0.0)
+        return awake and self._free_slots > 0 and not self._draining
+
+    def wake(self, stage: Stage) -> None:
+        """Claim what is due of a stage soon."""
+        self._woken[stage] = None
+        self._begin(self._claim_soon())
 
     async def _claim_woken(self) -> int:
         claimed = 0
@@ -67,6 +85,8 @@ class Engine:
             claimant, lease_ms = self._desk.claimant(takes_suspect=took), self._desk.rules.lease_ms
             claimed = await self._desk.store.claim(stage, self._profile, slots, lease_ms, claimant)
             begun = len(claimed.runs)
+            if begun:
+                self._awake_until[stage] = time.monotonic() + AWAKE_SECONDS
             took = took and not any(run.suspect for run in claimed.runs)
         finally:
             self._free_slots += slots - begun
@@ -121,11 +141,14 @@ class Engine:
         self._free_slots += 1
         if self._woken and not self._gathering and not self._draining:
             self._gathering = True
-            self._begin(self._claim_soon())
+            self._begin(self._claim_gathered())
 
-    async def _claim_soon(self) -> None:
+    async def _claim_gathered(self) -> None:
         await asyncio.sleep(GATHERING_SECONDS)
         self._gathering = False
+        await self._claim_soon()
+
+    async def _claim_soon(self) -> None:
         try:
             await self._claim_woken()
         except (RedisError, OSError) as error:  # the tick wakes the stage again

@@ -28,6 +28,10 @@ class EventLoop:
         """Run a coroutine on the loop and wait for it in this thread."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout_seconds)
 
+    def soon(self, call: Callable[[], None]) -> None:
+        """Call something quick on the loop, and do not wait for it."""
+        self._loop.call_soon_threadsafe(call)
+
     def every(self, seconds: float, call: Callable[[], None]) -> None:
         """Call something quick on the loop, now and again and again until the loop stops."""
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from threadrun.redis_clients import connect, connect_async
+from worker.gathering_redis import GatheringRedis
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -45,12 +46,12 @@ def async_redis_client(
     Raises:
         SettingsInvalid: the URL cannot be used.
     """
-    return connect_async(
+    return GatheringRedis.from_pool(connect_async(
         settings.redis_url.get_secret_value(),
         client_name=client_name,
         greet=_greeting(met_server) if met_server is not None else None,
         **_sentinel(settings),
-    )
+    ).connection_pool)
 
 
 def _greeting(met_server: Callable[[str], None]) -> Callable[[Any], Awaitable[None]]:

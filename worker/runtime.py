@@ -124,6 +124,7 @@ class RunsRuntime:
             tick_ms=engine.tick_ms,
             retention_seconds=engine.retention_seconds,
             watch=self._observer.clock,
+            serves_itself=self._serves_itself,
         )
         self._ending = threading.Lock()
         self._draining = False
@@ -178,6 +179,13 @@ class RunsRuntime:
             return {"claimed": 0}
         self._tick.received(stage, profile)
         return {"claimed": self._loop.run(engine.serve(stage))}
+
+    def _serves_itself(self, stage: Stage, profile: str) -> bool:
+        engine = self._engines[profile]
+        if engine.is_awake(stage):
+            self._loop.soon(lambda: engine.wake(stage))
+            return True
+        return False
 
     def drain(self) -> None:
         """Stop claiming; what is in hand is finished, and handed back when the drain time is over."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 from redis import Redis
@@ -63,7 +63,10 @@ class Tick:
         tick_ms: int,
         retention_seconds: int,
         watch: JumpWatch | None = None,
+        serves_itself: Callable[[Stage, str], bool] = lambda stage, profile: False,
     ) -> None:
+        """Send no message where `serves_itself` says that this process has begun to claim what is due."""
+        self._serves_itself = serves_itself
         self._keys = keys
         self._watch = watch or JumpWatch()
         self._outbox = outbox
@@ -117,7 +120,8 @@ class Tick:
             # Sent before anything else can fail: those stages are marked as woken now.
             for position in due:
                 stage, profile = self._pairs[int(position)]
-                self._outbox.send(Message(TASK_OF_STAGE[stage], (profile,)))
+                if not self._serves_itself(stage, profile):
+                    self._outbox.send(Message(TASK_OF_STAGE[stage], (profile,)))
             if jump_ms or not self._begun:
                 self._set_right(ahead_ms, jump_ms)
             self._trim()
