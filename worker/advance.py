@@ -60,6 +60,7 @@ FIRST_PATIENCE_MS = 1_000
 
 _WITH_CALLS = frozenset({Stage.TOOLS, Stage.SUBMIT, Stage.CANCEL})
 _TELL_TIMEOUT_SECONDS = 10.0
+_CLOSING_FIELDS = ("usage_of_run", "include", "polls", "requests", "model", "last_answer", "reason")
 
 
 class Advance:
@@ -76,6 +77,8 @@ class Advance:
         self._begun = False
         self._shown: Run | None = None
         self._gathering = Gathering()
+        self._request: RunRequest | None = None
+        self._closing_fields: dict[str, str | None] = {}
 
     async def carry(self) -> None:
         """Carry the run as far as it goes now; where somebody else holds it by then, drop what is in hand."""
@@ -95,6 +98,8 @@ class Advance:
                         seen = await self._ask(question)
                     case Post():
                         seen = await self._post(decision)
+                    case Move(Stage.FINALIZE, 0) if self._run.stage is not Stage.FINALIZE:
+                        seen = await self._end(decision)
                     case _:
                         return await self._conclude(decision)
             except NoPermit as refused:
@@ -162,7 +167,7 @@ class Advance:
 
     async def _ask(self, question: Question) -> Seen:
         if question is Question.RECORD:
-            usage, include = await self._desk.store.text(self._run.key, "usage_of_run", "include")
+            usage, include = await self._kept("usage_of_run", "include")
             known = Usage.from_wire(usage) if usage else None
             self._gathering = await gather(
                 self._desk.provider, self._run, known, self._before_request, json.loads(include or "[]")
@@ -200,27 +205,39 @@ class Advance:
                 raise ClaimLost
             self._lease_until_ms = now + rules.lease_ms
 
+    async def _end(self, move: Move) -> Seen:
+        """Write that the run has ended, and go on with its record in the same claim."""
+        await self._hold(Stage.FINALIZE, move.changes, self._clock.now_ms())
+        return Look()
+
     async def _post(self, decision: Post) -> Seen:
         """Store the intent, then send: a successor knows that something may have been sent, and until when."""
         await self._permit(Kind.POST)
         rules, now = self._desk.rules, self._clock.now_ms()
         intent = Intent(decision.effect, now, now + rules.request_deadline_ms)
         changes = replace(decision.changes, progress=replace(decision.changes.progress, intent=intent))
-        written = await self._commit(self._run.stage, rules.lease_ms, changes, keep_lease=True)
+        await self._hold(self._run.stage, changes, now)
+        self._requests += 1
+        seen = await post(self._desk, self._run, decision.effect, self._shown, self._wanted)
+        self._note_shown(seen)
+        return seen
+
+    async def _hold(self, stage: Stage, changes: Changes, now: int) -> None:
+        """Write changes and keep the claim, for there is more to do."""
+        lease_ms = self._desk.rules.lease_ms
+        written = await self._commit(stage, lease_ms, changes, keep_lease=True)
         if not written.ok:
             raise ClaimLost
-        self._lease_until_ms = now + rules.lease_ms
+        self._lease_until_ms = now + lease_ms
         self._run = replace(
             self._run,
+            stage=stage,
             version=written.version,
             progress=changes.progress,
             thread_id=self._run.thread_id or changes.facts.get("thread_id"),
+            run_id=self._run.run_id or changes.facts.get("run_id"),
             status=next_status(self._run, changes),
         )
-        self._requests += 1
-        seen = await post(self._desk, self._run, decision.effect, self._shown)
-        self._note_shown(seen)
-        return seen
 
     async def _move(self, move: Move) -> bool:
         written = await self._commit(move.stage, move.delay_ms, move.changes, keep_lease=False)
@@ -266,8 +283,8 @@ class Advance:
 
     async def _finish(self, finish: Finish) -> None:
         run, now = self._run, self._clock.now_ms()
-        polls, requests, model, answer, reason = await self._desk.store.text(
-            run.key, "polls", "requests", "model", "last_answer", "reason"
+        polls, requests, model, answer, reason = await self._kept(
+            "polls", "requests", "model", "last_answer", "reason"
         )
         closing = Closing(
             outcome=finish.outcome,
@@ -287,10 +304,24 @@ class Advance:
         if written.ok:
             log_finished(run, written.seq, now, {**_moved(run.stage, Stage.DONE), **summary})
 
+    async def _kept(self, *names: str) -> list[str | None]:
+        """Give fields that closing the record needs; all are read at once, for none changes meanwhile."""
+        if not self._closing_fields:
+            values = await self._desk.store.text(self._run.key, *_CLOSING_FIELDS)
+            self._closing_fields = dict(zip(_CLOSING_FIELDS, values, strict=True))
+        return [self._closing_fields[name] for name in names]
+
+    async def _wanted(self) -> RunRequest:
+        """Read the request, once for the thread and the run that are made of it."""
+        if self._request is None:
+            (text,) = await self._desk.store.text(self._run.key, "request")
+            self._request = RunRequest.model_validate_json(text or "{}")
+        return self._request
+
     async def _tell(self) -> None:
         """Send the caller's task; until the broker has taken it, the run stays due."""
-        text, outcome = await self._desk.store.text(self._run.key, "request", "outcome")
-        on_done = RunRequest.model_validate_json(text or "{}").on_done
+        (outcome,) = await self._desk.store.text(self._run.key, "outcome")
+        on_done = (await self._wanted()).on_done
         if on_done is not None:
             told = {"run_key": self._run.key, "outcome": outcome}
             sent = self._desk.outbox.send(Message(on_done.task, kwargs=told, queue=on_done.queue))

@@ -10,7 +10,6 @@ import asyncio
 from typing import Any, TypeAlias
 
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
 MAX_TOGETHER = 64
 """More commands than this are sent as several pipelines, so that Redis serves others in between."""
@@ -52,7 +51,7 @@ class GatheringRedis(Redis):
             pipe.execute_command(*args, **options)
         try:
             answers = await pipe.execute(raise_on_error=False)
-        except BaseException as error:
+        except Exception as error:  # whatever it is, those who wait must hear of it
             answers = [error] * len(asked)
         for (_, _, waiting), answer in zip(asked, answers, strict=True):
             if waiting.done():

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import assert_never
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeAlias, assert_never
 
 from threadrun.models import Run
 from threadrun.request import RunRequest
@@ -21,7 +21,11 @@ from worker.view import Effect, RunView
 _HAS_OUTPUT = frozenset({CallState.SETTLED, CallState.SUBMITTED})
 
 
-async def post(desk: Desk, run: RunView, effect: Effect, shown: Run | None) -> Seen:
+Wanted: TypeAlias = Callable[[], Awaitable[RunRequest]]
+"""Gives what the caller asked for."""
+
+
+async def post(desk: Desk, run: RunView, effect: Effect, shown: Run | None, wanted: Wanted) -> Seen:
     """Send one POST.
 
     Args:
@@ -29,18 +33,16 @@ async def post(desk: Desk, run: RunView, effect: Effect, shown: Run | None) -> S
         run: As stored after the intent.
         effect: What to send.
         shown: The run as the provider showed it in this advance, if it was read.
+        wanted: Gives the request that the run was enqueued with.
     """
     thread_id, run_id = run.thread_id or "", run.run_id or ""
     match effect:
         case Effect.CREATE_THREAD:
-            return ThreadAnswered(
-                await desk.provider.create_thread(await _request(desk, run), run_key=run.key)
-            )
+            return ThreadAnswered(await desk.provider.create_thread(await wanted(), run_key=run.key))
         case Effect.CREATE_RUN:
-            request = await _request(desk, run)
-            return CreateAnswered(await desk.provider.create_run(thread_id, request, run_key=run.key))
+            return CreateAnswered(await desk.provider.create_run(thread_id, await wanted(), run_key=run.key))
         case Effect.SUBMIT_OUTPUTS:
-            outputs = await _outputs(desk, run, shown)
+            outputs = await _outputs(desk, run, shown, wanted)
             return OutputsAnswered(await desk.provider.submit_tool_outputs(thread_id, run_id, outputs))
         case Effect.CANCEL_RUN:
             return CancelAnswered(await desk.provider.cancel_run(thread_id, run_id))
@@ -48,19 +50,14 @@ async def post(desk: Desk, run: RunView, effect: Effect, shown: Run | None) -> S
             assert_never(effect)
 
 
-async def _request(desk: Desk, run: RunView) -> RunRequest:
-    (text,) = await desk.store.text(run.key, "request")
-    return RunRequest.model_validate_json(text or "{}")
-
-
-async def _outputs(desk: Desk, run: RunView, shown: Run | None) -> Sequence[ToolAnswer]:
+async def _outputs(desk: Desk, run: RunView, shown: Run | None, wanted: Wanted) -> Sequence[ToolAnswer]:
     """Give every output of the round that is asked for, in order, so that a repeat sends the same bytes."""
     if run.stage is Stage.CANCEL and shown is not None:
         return await _cancelled(desk, run, shown)
     stored = await desk.store.outputs(run)
     places = run.progress.wanted or range(len(stored))
     if any(call.type == MCP for call in run.calls):
-        headers = await _mcp_headers(desk, run)
+        headers = await _mcp_headers(desk, run, await wanted())
         return [ToolApproval(stored[at][0], stored[at][1] == APPROVED, headers[at]) for at in places]
     texts = fit([stored[at][1] for at in places], desk.max_output_total_bytes)
     return [ToolOutput(stored[at][0], text) for at, text in zip(places, texts, strict=True)]
@@ -81,9 +78,8 @@ async def _cancelled(desk: Desk, run: RunView, shown: Run) -> Sequence[ToolAnswe
     ]
 
 
-async def _mcp_headers(desk: Desk, run: RunView) -> Sequence[Mapping[str, str]]:
+async def _mcp_headers(desk: Desk, run: RunView, request: RunRequest) -> Sequence[Mapping[str, str]]:
     """Find in the request what each call's server is to be sent; the provider keeps it no longer than a request."""
-    request = await _request(desk, run)
     servers = (request.tool_resources or {}).get("mcp") or ()
     known = {
         server.get("server_label"): server.get("headers") for server in servers if isinstance(server, dict)

@@ -46,12 +46,14 @@ def async_redis_client(
     Raises:
         SettingsInvalid: the URL cannot be used.
     """
-    return GatheringRedis.from_pool(connect_async(
-        settings.redis_url.get_secret_value(),
-        client_name=client_name,
-        greet=_greeting(met_server) if met_server is not None else None,
-        **_sentinel(settings),
-    ).connection_pool)
+    return GatheringRedis.from_pool(
+        connect_async(
+            settings.redis_url.get_secret_value(),
+            client_name=client_name,
+            greet=_greeting(met_server) if met_server is not None else None,
+            **_sentinel(settings),
+        ).connection_pool
+    )
 
 
 def _greeting(met_server: Callable[[str], None]) -> Callable[[Any], Awaitable[None]]:

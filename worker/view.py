@@ -90,7 +90,7 @@ class Progress:
 
     def dump(self) -> str:
         """Write as JSON, leaving out what is at its default."""
-        shown = {f.name: getattr(self, f.name) for f in fields(self)}
+        shown = {name: getattr(self, name) for name in _DEFAULTS}
         kept = {
             name: asdict(value) if isinstance(value, Intent) else value
             for name, value in shown.items()
@@ -168,6 +168,8 @@ class RunView:
     """When somebody wished it cancelled; 0: nobody."""
     round: int = 0
     """The present or last round of tool calls, from 1; 0: none yet."""
+    round_size: int = 0
+    """Calls of this round."""
     open: int = 0
     """Calls of this round that are not settled."""
     total_calls: int = 0
@@ -203,7 +205,7 @@ class RunView:
 RECORD_FIELDS = (
     "profile", "stage", "version", "news", "created_ms", "deadline_ms", "assistant_id", "thread_id", "run_id",
     "status", "cancel_ms", "round", "open", "total_calls", "tool_names", "tells", "own_thread", "progress",
-    "strikes", "quarantined_ms", "failures",
+    "strikes", "quarantined_ms", "failures", "round_size",
 )  # fmt: skip
 """The record fields that a claim reads, in the order of `run_view`."""
 
@@ -226,6 +228,7 @@ def run_view(run_key: str, claim: int, row: Sequence[str | None]) -> RunView:
         status=raw["status"],
         cancel_ms=int(raw["cancel_ms"] or 0),
         round=int(raw["round"] or 0),
+        round_size=int(raw["round_size"] or 0),
         open=int(raw["open"] or 0),
         total_calls=int(raw["total_calls"] or 0),
         tool_names=raw["tool_names"] or "*",

@@ -200,17 +200,13 @@ class RunStore:
 
     async def calls(self, run: RunView) -> tuple[CallView, ...]:
         """Read the ledger rows of the run's round."""
-        count = await self._round_size(run)
+        count = run.round_size
         if not count:
             return ()
         names = [row_field(run.round, index, name) for index in range(count) for name in ROW_FIELDS]
         values: list[str | None] = await self._client.hmget(self.keys.calls(run.key), names)
         width = len(ROW_FIELDS)
         return tuple(call_view(i, values[i * width : (i + 1) * width]) for i in range(count))
-
-    async def _round_size(self, run: RunView) -> int:
-        size = await self._client.hget(self.keys.calls(run.key), f"{run.round}:size")
-        return int(size or 0)
 
     async def outputs(self, run: RunView) -> tuple[tuple[str, str], ...]:
         """Read tool call ids and outputs of the run's round, in order."""

@@ -103,6 +103,7 @@ def _record_fields(run: RunView, changes: Changes) -> list[tuple[str, Arg]]:
         pending = sum(row.state is CallState.PENDING for row in changes.opened)
         fields |= {
             "round": run.round + 1,
+            "round_size": len(changes.opened),
             "open": pending,
             "total_calls": run.total_calls + len(changes.opened),
         }

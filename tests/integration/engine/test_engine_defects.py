@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.engine.scripted_provider import ScriptedProvider
+from tests.integration.engine.scripted_provider import ANSWER, ScriptedProvider
 from threadrun.status import Outcome, Stage
 from worker.advance import Advance
+from worker.providers.base import Unknown
 
 
 async def broken(self, *_: object) -> None:
@@ -18,6 +19,7 @@ async def test_a_run_that_every_advance_breaks_off_is_lost_soon_after_its_deadli
     new_house, monkeypatch, stage
 ):
     house = new_house(ScriptedProvider(("add",)))
+    house.provider.answers["list_steps"] = [Unknown("server_error", ANSWER)]  # so that it stays in finalize
     key = house.enqueue(deadline_seconds=120)
     await house.carry(until=stage)
     monkeypatch.setattr(Advance, "_load", broken)
