@@ -6,7 +6,6 @@ import asyncio
 from dataclasses import replace
 
 import aiohttp
-import httpx
 
 from worker.transport.body import UnreadableBodyError
 from worker.transport.connection import Attempt
@@ -18,18 +17,15 @@ _MAX_DETAIL_CHARACTERS = 200
 def outcome_of(error: BaseException, attempt: Attempt, *, timed_out: bool) -> Outcome:
     """Turn a failure into an outcome.
 
-    Whether the request can have been sent is read off the attempt alone, never guessed from the exception:
-    the layer above aiohttp gives a hang-up after the request and a refused connection the same name.
+    Whether the request can have been sent is read off the attempt alone, never guessed from the exception.
     """
-    # The layer above renames aiohttp's exceptions; the cause is what happened.
-    cause = error.__cause__ if isinstance(error, httpx.HTTPError) and error.__cause__ else error
     if attempt.head is not None:
-        return _broken_body(attempt.head, cause, timed_out=timed_out)
+        return _broken_body(attempt.head, error, timed_out=timed_out)
     if not attempt.connected:
-        why = Unsent.CONNECT_TIMEOUT if timed_out else _why_unsent(cause)
-        return NeverSent(why, _detail(why, cause))
-    fault = Fault.TIMEOUT if timed_out else _fault(cause)
-    return Broken(fault, _detail(fault, cause))
+        why = Unsent.CONNECT_TIMEOUT if timed_out else _why_unsent(error)
+        return NeverSent(why, _detail(why, error))
+    fault = Fault.TIMEOUT if timed_out else _fault(error)
+    return Broken(fault, _detail(fault, error))
 
 
 def _broken_body(head: Answered, cause: BaseException, *, timed_out: bool) -> Answered:

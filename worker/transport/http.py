@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from functools import cache, lru_cache
 from typing import cast
 
+import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
+from multidict import CIMultiDict
+from yarl import URL
 
 from worker.transport.body import DEFAULT_MAX_REPLY_BYTES, read_body
 from worker.transport.connection import ATTEMPT, Attempt, open_session
 from worker.transport.failure import outcome_of
 from worker.transport.outcome import Answered, Outcome
+from worker.transport.pool import PREPARED, PoolTransport, Prepared
 
 CONNECT_SECONDS = 5.0
 """How long one address may take to connect, so that the next address of the host still gets its turn."""
 
-# A run's URL is asked again and again; parsing one costs a tenth of a request.
-_parsed_url = lru_cache(maxsize=2048)(httpx.URL)
+READY_REQUESTS = 2048
+"""How many requests without a body are kept ready: a run is polled again and again."""
 
 MAX_HEADER_BYTES = 64 * 1024
 """What all headers of an answer may hold together; real ones have about 2 KB."""
@@ -46,12 +50,20 @@ class _Chunks(httpx.AsyncByteStream):
             yield self._body[start : start + _CHUNK_BYTES]
 
 
+class _Headers:
+    """Hold headers as aiohttp takes them; equal to nothing but itself, so that requests can be kept by it."""
+
+    def __init__(self, multidict: CIMultiDict[str]) -> None:
+        self.multidict = multidict
+
+
 class HttpTransport:
     """Send requests over one pool of kept-alive connections; never retries, never follows a redirect.
 
     It speaks to httpx's transport seam directly: httpx's client above it adds a third to the CPU of a request
     for cookies, redirects and authentication flows that no request here wants. Needs no running loop to be
-    made; from its first request on it belongs to the loop that sent it.
+    made; from its first request on it belongs to the loop that sent it. Headers that are given again and again
+    are to be the same object.
     """
 
     def __init__(
@@ -64,9 +76,11 @@ class HttpTransport:
     ) -> None:
         self._deadline_seconds = deadline_seconds
         self._max_reply_bytes = max_reply_bytes
-        self._extensions = {"timeout": {"connect": min(CONNECT_SECONDS, deadline_seconds)}}
+        self._timeout = aiohttp.ClientTimeout(sock_connect=min(CONNECT_SECONDS, deadline_seconds))
+        self._known_headers: deque[tuple[httpx.Headers, _Headers]] = deque(maxlen=4)
+        self._ready = lru_cache(READY_REQUESTS)(self._without_body)
         context = ssl_context or _default_ssl_context()
-        self._below = AiohttpTransport(verify=context, client=lambda: open_session(max_connections, context))
+        self._below = PoolTransport(lambda: open_session(max_connections, context), context)
 
     async def send(
         self,
@@ -108,12 +122,29 @@ class HttpTransport:
             await self._below.aclose()
 
     def _request(self, method: str, url: str, headers: httpx.Headers, body: bytes | None) -> httpx.Request:
-        parsed = _parsed_url(url)
-        if body is None or len(body) <= _STREAMED_FROM_BYTES:
-            return httpx.Request(method, parsed, headers=headers, content=body, extensions=self._extensions)
-        sized = httpx.Headers(headers)
+        ready = self._ready_headers(headers)
+        if body is None:
+            return self._ready(method, url, ready)
+        if len(body) <= _STREAMED_FROM_BYTES:
+            return httpx.Request(method, url, content=body, extensions=self._extensions(url, ready))
+        sized = CIMultiDict(ready.multidict)
         sized["content-length"] = str(len(body))
-        return httpx.Request(method, parsed, headers=sized, stream=_Chunks(body), extensions=self._extensions)
+        extensions = self._extensions(url, _Headers(sized))
+        return httpx.Request(method, url, stream=_Chunks(body), extensions=extensions)
+
+    def _without_body(self, method: str, url: str, headers: _Headers) -> httpx.Request:
+        return httpx.Request(method, url, extensions=self._extensions(url, headers))
+
+    def _extensions(self, url: str, headers: _Headers) -> dict[str, Prepared]:
+        return {PREPARED: Prepared(URL(url, encoded=True), headers.multidict, self._timeout)}
+
+    def _ready_headers(self, headers: httpx.Headers) -> _Headers:
+        for known, ready in self._known_headers:
+            if known is headers:
+                return ready
+        ready = _Headers(CIMultiDict(headers.multi_items()))
+        self._known_headers.append((headers, ready))
+        return ready
 
 
 @cache
