@@ -1,15 +1,85 @@
-"""The engine's Redis client: what is asked for together is sent together, and answered each for itself."""
+"""The engine's Redis client: what is asked for together is sent together, and each is answered for itself."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
-from config.settings import Settings
-from threadrun.testing.embedded_redis import EmbeddedRedis
-from worker.gathering_redis import MAX_TOGETHER, GatheringRedis
+from config.settings import load_settings
+from tests.integration.redis_server import redis_server
+from threadrun.redis_clients import connect
+from worker.gathering_redis import MAX_TOGETHER
 from worker.redis_clients import async_redis_client
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with redis_server(tmp_path_factory.mktemp("redis")) as found:
+        yield found
+
+
+@pytest.fixture
+async def client(url: str) -> AsyncIterator[Any]:
+    async with async_redis_client(load_settings({"THREADRUN_REDIS_URL": url}, None)) as opened:
+        await opened.flushall()
+        yield opened
+
+
+async def connections(client: Any) -> int:
+    return len([one for one in await client.client_list() if one["name"] == "threadrun-worker"])
+
+
+async def test_what_one_turn_asks_for_goes_over_one_connection_and_comes_back_in_its_order(client):
+    counts = await asyncio.gather(*(client.incr("turns") for _ in range(MAX_TOGETHER)))
+
+    assert counts == list(range(1, MAX_TOGETHER + 1))
+    assert await connections(client) == 1
+
+
+async def test_so_much_that_redis_could_serve_nobody_else_is_sent_in_parts(client):
+    await asyncio.gather(*(client.incr("turns") for _ in range(MAX_TOGETHER + 1)))
+
+    assert await connections(client) == 2
+
+
+async def test_what_fails_fails_alone(client):
+    script = client.register_script("return redis.call('INCR', KEYS[1])")
+    await client.set("text", "a")
+    wrong, right, loaded = await asyncio.gather(
+        client.incr("text"), client.incr("number"), script(keys=["script"]), return_exceptions=True
+    )
+
+    assert isinstance(wrong, ResponseError)
+    assert (right, loaded) == (1, 1)
+
+
+async def test_who_is_cancelled_takes_no_other_with_it(client):
+    cancelled = asyncio.create_task(client.incr("cancelled"))
+    others = [asyncio.create_task(client.incr("others")) for _ in range(3)]
+    await asyncio.sleep(0)
+    cancelled.cancel()
+
+    assert await asyncio.gather(*others) == [1, 2, 3]
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled
+
+
+async def test_a_connection_that_was_cut_costs_a_repeat_and_no_error(client, url):
+    await client.set("before", "1")
+    with connect(url, client_name="other") as other:
+        other.client_kill_filter(_type="normal", skipme=True)
+
+    assert await asyncio.gather(*(client.get("before") for _ in range(3))) == ["1"] * 3
+
+
+async def test_all_who_wait_hear_that_redis_is_gone(tmp_path):
+    settings = load_settings({"THREADRUN_REDIS_URL": f"unix://{tmp_path}/nobody.sock"}, None)
+    async with async_redis_client(settings) as client:
+        heard = await asyncio.gather(client.get("a"), client.get("b"), return_exceptions=True)
+
+    assert [type(error) for error in heard] == [RedisConnectionError] * 2

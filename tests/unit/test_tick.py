@@ -153,3 +153,22 @@ def test_it_ticks_in_its_thread_until_stopped(redis, new_tick):
     tick.stop()
 
     assert woken == [1]
+
+
+def test_what_this_process_serves_itself_is_sent_to_nobody(redis, sent):
+    served: list[tuple[Stage, str]] = []
+
+    def serves_itself(stage: Stage, profile: str) -> bool:
+        served.append((stage, profile))
+        return stage is Stage.POLL
+
+    tick = Tick(
+        redis, KEYS, ["default"], cast(Outbox, sent), tick_ms=50, retention_seconds=604_800,
+        serves_itself=serves_itself,
+    )  # fmt: skip
+    make_due(redis, Stage.POLL)
+    make_due(redis, Stage.CREATE)
+
+    assert tick.once() == 2
+    assert set(served) == {(Stage.POLL, "default"), (Stage.CREATE, "default")}
+    assert sent.take() == [("runs.create", ("default",), "runs")]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -11,6 +13,7 @@ from structlog.testing import capture_logs
 
 from tests.integration.engine.scripted_provider import ScriptedProvider
 from threadrun.status import Stage
+from worker.engine import AWAKE_SECONDS
 
 
 def hang(house, operation: str) -> tuple[asyncio.Event, asyncio.Event]:
@@ -316,3 +319,54 @@ async def test_a_slot_that_is_freed_while_draining_is_not_used_again(new_house):
 
     assert house.provider.requests.count("create_thread") == 1
     assert house.due()[Stage.CREATE] <= 0
+
+
+async def test_an_engine_that_found_work_stays_awake_for_its_stage_and_needs_no_message(new_house):
+    house = new_house()
+    engine = house.engine()
+    await house.serve(Stage.CREATE, engine)
+    assert not engine.is_awake(Stage.CREATE)
+    house.enqueue()
+    await house.serve(Stage.CREATE, engine)
+    assert engine.is_awake(Stage.CREATE)
+    assert not engine.is_awake(Stage.SUBMIT)
+
+    key = house.enqueue()
+    engine.wake(Stage.CREATE)
+    await engine.finish()
+    assert house.record(key).stage is Stage.POLL
+
+
+@pytest.mark.parametrize("why", ["no slot", "draining", "long ago"])
+async def test_an_engine_that_cannot_claim_leaves_the_wake_up_to_others(new_house, monkeypatch, why):
+    house = new_house()
+    house.enqueue()
+    hanging, go_on = hang(house, "create_thread")
+    engine = house.engine(slots=1 if why == "no slot" else 2)
+    await engine.serve(Stage.CREATE)
+    await hanging.wait()
+    if why == "draining":
+        engine.drain()
+    if why == "long ago":
+        later = time.monotonic() + AWAKE_SECONDS
+        monkeypatch.setattr("worker.engine.time", SimpleNamespace(monotonic=lambda: later))
+
+    assert not engine.is_awake(Stage.CREATE)
+    go_on.set()
+    await engine.finish()
+
+
+async def test_a_run_ends_in_the_claim_that_saw_its_end(new_house):
+    house = new_house()
+    key = house.enqueue()
+    await house.carry(until=Stage.POLL)
+    stages, claim = [], house.store.claim
+
+    async def noting(stage, *rest):
+        stages.append(stage)
+        return await claim(stage, *rest)
+
+    house.store.claim = noting
+    await house.carry()
+    assert house.record(key).stage is Stage.DONE
+    assert set(stages) == {Stage.POLL}
