@@ -131,7 +131,7 @@ class Advance:
         elif await self._move(decision) and self._run.run_id is not None:
             with suppress(NoPermit):
                 await self._permit(Kind.POST)
-                await post(self._desk, self._run, Effect.CANCEL_RUN, None)
+                await post(self._desk, self._run, Effect.CANCEL_RUN, None, self._wanted)
 
     async def hand_back(self) -> None:
         """Leave the run due at once, for somebody else."""
