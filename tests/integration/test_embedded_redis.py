@@ -125,15 +125,6 @@ def test_a_transaction_fails_when_what_it_watched_has_changed(embedded, client):
     assert client.get("balance") == "1"
 
 
-def test_small_exchanges_do_not_wait_for_full_packets(client):
-    # Nagle's algorithm and a delayed acknowledgement cost 40 ms together, each time.
-    began = time.monotonic()
-    for _ in range(100):
-        pipe = client.pipeline(transaction=False)
-        pipe.set("a", "1").get("a").execute()
-    assert time.monotonic() - began < 2
-
-
 def test_a_reply_longer_than_the_sockets_buffer_arrives_whole(client):
     client.setrange("book", 40_000_000 - 1, "x")
     assert len(client.get("book")) == 40_000_000

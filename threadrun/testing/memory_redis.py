@@ -1,7 +1,7 @@
 """A Redis in memory, for machines without any: `python -m threadrun.testing.memory_redis`.
 
 It is fakeredis's TCP server in a process of its own, mended where Celery and our scripts need it: an error is
-answered and the connection stays, no reply waits for Nagle's algorithm, no reply is too long, a burst of
+answered and the connection stays, a pipeline is answered in one write, no reply is too long, a burst of
 connections is accepted, and INFO is known. What it holds is gone when it ends. It prints one line of JSON,
 `{"port": …}`.
 """
@@ -31,11 +31,9 @@ class Connection(TCPFakeRequestHandler):
     """Serve one client.
 
     fakeredis 2.40's own handler closes the connection after every error reply, and so loses NOSCRIPT and its
-    remedy; leaves Nagle's algorithm on, which costs 40 ms a pipeline; and breaks off a reply that does not fit
-    the socket's buffer. The class is private to fakeredis, so its version is pinned and tests watch it.
+    remedy; writes reply for reply, which costs 40 ms a pipeline; and breaks off a reply that does not fit the
+    socket's buffer. The class is private to fakeredis, so its version is pinned and tests watch it.
     """
-
-    disable_nagle_algorithm = True
 
     def setup(self) -> None:
         """Make the socket blocking again; fakeredis has just made it non-blocking."""
