@@ -33,6 +33,7 @@ from worker.decide.decision import (
     Rest,
     Tell,
 )
+from worker.decide.finalize import is_over
 from worker.decide.give_up import given_up
 from worker.decide.seen import Look, Seen
 from worker.desk import Desk
@@ -170,7 +171,12 @@ class Advance:
             usage, include = await self._kept("usage_of_run", "include")
             known = Usage.from_wire(usage) if usage else None
             self._gathering = await gather(
-                self._desk.provider, self._run, known, self._before_request, json.loads(include or "[]")
+                self._desk.provider,
+                self._run,
+                known,
+                self._before_request,
+                json.loads(include or "[]"),
+                lambda: is_over(self._run, self._clock.now_ms(), self._desk.rules),
             )
             return self._gathering.seen()
         seen = await ask(self._desk, self._run, question, self._before_request)

@@ -20,6 +20,9 @@ T = TypeVar("T", RunStep, Message)
 MAX_PAGES = 100
 """How many pages of 100 entries are read."""
 
+MAX_BYTES = 64 * 1024 * 1024
+"""How long all pages together may be before the rest is left out; Redis itself takes 512 MB in one piece."""
+
 
 @dataclass(frozen=True, slots=True)
 class Gathering:
@@ -54,6 +57,8 @@ class _Reader:
     thread_id: str
     run_id: str
     before_request: BeforeRequest
+    time_is_up: Callable[[], bool]
+    size_bytes: int = 0
     missing: list[str] = field(default_factory=list)
     refusals: int = 0
     held_ms: int = 0
@@ -65,12 +70,13 @@ class _Reader:
         return reply.value if isinstance(reply, Yes) else None
 
     async def _permitted(self) -> bool:
-        if not self.held_ms:
+        if not self.held_ms and not self.time_is_up():
             try:
                 await self.before_request()
+                return True
             except NoPermit as refused:
                 self.held_ms = refused.wait_ms
-        return not self.held_ms
+        return False
 
     async def pages(
         self, name: str, read: Callable[[str | None], Awaitable[Reply[Page[T]]]]
@@ -90,6 +96,11 @@ class _Reader:
                 break
             if not found.add(reply.value):
                 break
+            self.size_bytes += sum(len(entry.to_wire_json()) for entry in reply.value.data)
+            if self.size_bytes > MAX_BYTES:
+                self.missing.append(name)
+                self.refusals += 1
+                break
         return found.oldest_first
 
 
@@ -99,6 +110,7 @@ async def gather(
     known_usage: Usage | None,
     before_request: BeforeRequest,
     include: Sequence[str] = (),
+    time_is_up: Callable[[], bool] = lambda: False,
 ) -> Gathering:
     """Read steps and messages, and the run again where its usage was null.
 
@@ -108,12 +120,13 @@ async def gather(
         known_usage: The run's usage as last seen.
         before_request: Keeps the claim, for all of it together may take longer than a lease.
         include: What the request wanted added to its steps.
+        time_is_up: Tells whether to ask for nothing more: what was not read by then is missing.
 
     Raises:
         ClaimLost: Somebody else gathers by now.
     """
     thread_id, run_id = run.thread_id or "", run.run_id or ""
-    reader = _Reader(provider, thread_id, run_id, before_request)
+    reader = _Reader(provider, thread_id, run_id, before_request, time_is_up)
     again = await reader.run() if known_usage is None else None
     steps: tuple[RunStep, ...] = await reader.pages(
         "steps", lambda after: provider.list_steps(thread_id, run_id, after=after, include=include)

@@ -109,6 +109,22 @@ async def test_asking_again_is_useless_only_if_nothing_missing_can_come(steps, m
     assert (await read(Books(steps=[steps], messages=[messages]))).refused is refused
 
 
+async def test_a_list_without_end_is_read_for_no_longer_than_there_is_time():
+    endless = [steps_page(step(f"s{number}"), has_more=True) for number in range(9)]
+    books = Books(steps=endless, messages=[])
+    found = await read(books, time_is_up=lambda: len(books.asked) >= 3)
+
+    assert (len(found.steps), found.missing, found.refused) == (3, ("steps", "messages"), False)
+
+
+async def test_more_than_a_record_can_hold_is_left_out_and_not_asked_for_again(monkeypatch):
+    monkeypatch.setattr("worker.gather.MAX_BYTES", 150)
+    endless = [steps_page(step(f"s{number}", 10**40), has_more=True) for number in range(9)]
+    found = await read(Books(steps=endless))
+
+    assert (len(found.steps), found.missing, found.refused) == (2, ("steps",), True)
+
+
 async def test_the_claim_is_seen_to_before_every_request():
     left = 2
 

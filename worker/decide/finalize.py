@@ -22,7 +22,7 @@ def finalize(run: RunView, seen: Seen, now: int, rules: Rules) -> Decision:
         case Look():
             return Finish(outcome) if run.run_id is None else Ask(Question.RECORD)
         case Gathered(missing=missing):
-            over = now - run.progress.ended_ms >= rules.finalize_deadline_ms
+            over = is_over(run, now, rules)
             if seen.held_ms and not over:
                 return Rest(seen.held_ms)
             if missing and not over and not seen.refused:
@@ -37,3 +37,8 @@ def finalize(run: RunView, seen: Seen, now: int, rules: Rules) -> Decision:
             return Finish(outcome, missing if seen.any_usage else (*missing, "usage"))
         case _:
             return Rest(0)
+
+
+def is_over(run: RunView, now: int, rules: Rules) -> bool:
+    """Tell whether what the record lacks by now is not waited for any longer."""
+    return now - run.progress.ended_ms >= rules.finalize_deadline_ms

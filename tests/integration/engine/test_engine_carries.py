@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import count
 
 import pytest
 from structlog.testing import capture_logs
 
 from tests.integration.engine.house import RULES
-from tests.integration.engine.scripted_provider import ScriptedProvider
+from tests.integration.engine.scripted_provider import ANSWER, ScriptedProvider
+from threadrun.models import Page, RunStep
 from threadrun.records import ProviderAnswer
 from threadrun.status import CallState, Outcome, Stage
-from worker.providers.base import No, Refusal
+from worker.providers.base import No, Refusal, Yes
 
 
 async def test_a_run_with_a_tool_ends_in_one_whole_record(new_house):
@@ -185,3 +187,22 @@ async def test_a_run_that_asks_for_the_same_call_round_after_round_is_brought_to
     assert (record.outcome, len(record.tool_calls), house.provider.cancels) == (Outcome.FAILED, 3, 1)
     reasons = [event.data["reason"] for event in record.transitions if event.type == "run.cancelling"]
     assert reasons == ["same_call_repeated"]
+
+
+async def test_a_slow_list_without_end_holds_the_record_up_no_longer_than_its_deadline(new_house):
+    house = new_house()
+    key = house.enqueue()
+    await house.carry(until=Stage.FINALIZE)
+    begun, number = house.seconds, count()
+
+    async def slow_page(thread_id, run_id, *, after=None, include=()):
+        house.turn(14)
+        return Yes(
+            Page[RunStep](data=(RunStep.from_wire({"id": f"s{next(number)}"}),), has_more=True), ANSWER
+        )
+
+    house.provider.list_steps = slow_page
+    await house.carry()
+
+    assert house.record(key).missing == ("steps", "messages")
+    assert house.seconds - begun <= 120 + 15
