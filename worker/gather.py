@@ -70,13 +70,13 @@ class _Reader:
         return reply.value if isinstance(reply, Yes) else None
 
     async def _permitted(self) -> bool:
-        if not self.held_ms and not self.time_is_up():
-            try:
-                await self.before_request()
-                return True
-            except NoPermit as refused:
-                self.held_ms = refused.wait_ms
-        return False
+        if self.held_ms or self.time_is_up():
+            return False
+        try:
+            await self.before_request()
+        except NoPermit as refused:
+            self.held_ms = refused.wait_ms
+        return not self.held_ms
 
     async def pages(
         self, name: str, read: Callable[[str | None], Awaitable[Reply[Page[T]]]]

@@ -118,8 +118,8 @@ async def test_a_list_without_end_is_read_for_no_longer_than_there_is_time():
 
 
 async def test_more_than_a_record_can_hold_is_left_out_and_not_asked_for_again(monkeypatch):
-    monkeypatch.setattr("worker.gather.MAX_BYTES", 150)
-    endless = [steps_page(step(f"s{number}", 10**40), has_more=True) for number in range(9)]
+    monkeypatch.setattr("worker.gather.MAX_BYTES", 1_500)
+    endless = [steps_page(step(f"s{number}", 10**400), has_more=True) for number in range(9)]
     found = await read(Books(steps=endless))
 
     assert (len(found.steps), found.missing, found.refused) == (2, ("steps",), True)
