@@ -23,7 +23,7 @@ from benchmarks.workload import KINDS, Workload, plans
 SMOKE_RATIO = 2.0
 """Below this CPU ratio of AsyncOpenAI to ours a smoke test fails."""
 
-SMOKE = ["--only", "threadrun", "--only", ASYNC_OPENAI.name, "--runs", "400", "--rate", "40"]
+SMOKE = ["--only", "threadrun", "--only", ASYNC_OPENAI.name, "--runs", "320", "--rate", "40"]
 """What keeps both together under a minute; the seconds at the beginning and the end are paid once each."""
 
 WARM_UP_RUNS = 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,31 @@ PERFORMANCE = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
 """What stands around what is written."""
 
+IN_FLIGHT = "in_flight_"
+
+LEVEL_FIGURES = (
+    ("process MB", "process_mb", ".0f"),
+    ("Redis B a run", "redis_bytes_per_run", ",.0f"),
+    ("polls/s", "polls_per_second", ".0f"),
+    ("CPU ms a poll", "worker_cpu_ms_per_poll", ".2f"),
+    ("Redis CPU ms a poll", "redis_cpu_ms_per_poll", ".2f"),
+    ("claimed late, p99 ms", "lag_p99_ms", ".0f"),
+    ("begun a second", "started_per_second", ".0f"),
+)
+"""Of each level: heading, name, form."""
+
+SINGLE_FIGURES = (
+    ("a finished one-tool run holds", "finished", "redis_bytes_per_run", ",.0f", " B in Redis"),
+    ("took", "finished", "scripts_per_run", ".1f", " script calls"),
+    ("and", "finished", "commands_per_run", ".0f", " commands, those inside scripts included"),
+    ("`import threadrun` takes", "start_up", "import_seconds", ".2f", " s"),
+    ("a `runs` worker is ready after", "start_up", "runs_worker_seconds", ".1f", " s"),
+    ("a `tools` worker after", "start_up", "tools_worker_seconds", ".1f", " s"),
+    ("a bare GET and parse takes", "one_poll", "bare_ms", ".2f", " ms"),
+    ("the provider's read of a run", "one_poll", "provider_ms", ".2f", " ms"),
+)
+"""Title, part, name, form, unit."""
+
 
 def write_all(document: Mapping[str, Any]) -> None:
     """Write both files anew.
@@ -24,7 +50,7 @@ def write_all(document: Mapping[str, Any]) -> None:
         LookupError: The marks are missing, or the document has no contenders.
     """
     fill(README, contender_table(document))
-    fill(PERFORMANCE, bars_table(document))
+    fill(PERFORMANCE, f"{bars_table(document)}\n\n{scale_table(document)}")
 
 
 def fill(path: Path, text: str) -> None:
@@ -56,6 +82,24 @@ def bars_table(document: Mapping[str, Any]) -> str:
     rows = [["figure", "reached", "bar", ""]]
     rows += [[bar.figure, bar.reached or "—", bar.wanted, bar.verdict] for bar in bars(document)]
     return _markdown(rows)
+
+
+def scale_table(document: Mapping[str, Any]) -> str:
+    """Draw what was found at each number of runs in flight, and what belongs to no number, in Markdown."""
+    scale = document.get("scale", {})
+    levels = sorted(
+        (one for name, one in scale.items() if name.startswith(IN_FLIGHT)), key=itemgetter("runs")
+    )
+    rows = [["runs in flight", *(title for title, _, _ in LEVEL_FIGURES)]]
+    rows += [
+        [f"{one['runs']:,}", *(format(one[name], form) for _, name, form in LEVEL_FIGURES)] for one in levels
+    ]
+    found = [
+        f"{title} {format(scale[part][name], form)}{unit}"
+        for title, part, name, form, unit in SINGLE_FIGURES
+        if part in scale
+    ]
+    return "\n\n".join([_markdown(rows), *([f"Beside these: {'; '.join(found)}."] if found else [])])
 
 
 def _contender(section: Mapping[str, Any], name: str) -> list[str]:

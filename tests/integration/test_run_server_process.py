@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from threadrun.testing import ManualClock, RunServer, ServerOptions
+from threadrun.testing import ManualClock, RunServer, RunServerControl, ServerOptions
 
 KEY = "sk-very-secret"
 HEADERS = {"Authorization": f"Bearer {KEY}", "OpenAI-Beta": "assistants=v2"}
@@ -110,7 +110,17 @@ def test_the_log_can_be_followed_over_http() -> None:
         rest = http.get(f"{log}?after={first['data'][-1]['number']}").json()
         assert [effect["effect"] for effect in rest["data"]] == ["run.created"]
         assert rest["has_more"] is False
-        assert http.get(f"{log}?after=2").json() == {"data": [], "has_more": False}
+        assert http.get(f"{log}?after=2").json() == {"data": [], "has_more": False, "last": 2}
+
+
+def test_its_requests_are_counted_without_reading_the_log() -> None:
+    with RunServer() as server, client_of(server.base_url) as http:
+        control = RunServerControl(server.base_url)
+        before = control.requests()
+        new_run(http, "say hi")
+
+        assert (before, control.requests()) == (0, 2)
+        control.close()
 
 
 def test_a_runs_every_status_is_told_though_nobody_polled() -> None:

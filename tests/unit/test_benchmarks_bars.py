@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from benchmarks.bars import Bar, bars
-from benchmarks.readme import BEGIN, END, bars_table, contender_table, fill
+from benchmarks.readme import (
+    BEGIN,
+    END,
+    LEVEL_FIGURES,
+    SINGLE_FIGURES,
+    bars_table,
+    contender_table,
+    fill,
+    scale_table,
+)
 from benchmarks.report import bar_table
 
 
@@ -72,6 +81,18 @@ def test_the_docs_tables_are_written_from_the_document() -> None:
     assert "| threadrun | —, 6.0, — | 180 | 10.0 | 400, 800 | 300 |" in contender_table(DOCUMENT)
     assert "Made on 2026-01-02: a processor, 2 cores, CPython 3." in contender_table(DOCUMENT)
     assert "| idle runs worker | 0.90 % of a core | under 1 % of a core | met |" in bars_table(DOCUMENT)
+
+
+def test_the_docs_tell_each_number_of_runs_in_flight_in_order() -> None:
+    names = [name for _, name, _ in LEVEL_FIGURES]
+    level = dict.fromkeys(names, 2.0)
+    scale = {f"in_flight_{runs}": {"runs": runs, **level} for runs in (50_000, 1_000)}
+
+    told = scale_table({"scale": {**scale, "start_up": {name: 0.25 for _, _, name, _, _ in SINGLE_FIGURES}}})
+
+    assert told.index("| 1,000 | 2 |") < told.index("| 50,000 | 2 |")
+    assert "`import threadrun` takes 0.25 s" in told
+    assert "finished" not in told
 
 
 def test_only_what_stands_between_the_marks_is_replaced(tmp_path: Path) -> None:
