@@ -60,7 +60,6 @@ async def test_a_runs_life_uses_every_script_file_and_no_other(backend, client, 
     backend.scripts = Scripts(backend.sync, backend.prefix, clock_key=backend.clock_key)
     beat(backend, "runs@a").stop()
     due(backend, ("create", "default"))
-    set_right(backend)
     key = await whole_life(client, store, backend.now_ms(), on_done="shop.done")
     run = await claim_one(store, Stage.FINALIZE)
     await store.rest(run, 0)
@@ -77,6 +76,7 @@ async def test_a_runs_life_uses_every_script_file_and_no_other(backend, client, 
     trim(backend)
     await permitted(store)
     await noted(store, Verdict.FAILED)
+    set_right(backend)
 
     assert asked == set(ALL) - OF_A_PURGE
 
