@@ -10,8 +10,8 @@ from typing import Self
 
 import psutil  # type: ignore[import-untyped]  # its annotations are a package of their own
 
-SAMPLE_SECONDS = 0.5
-"""How often to look; reading it costs the kernel about a millisecond a process."""
+SAMPLE_SECONDS = 1.0
+"""How often to look; reading it costs the kernel some milliseconds a process."""
 
 
 def held_bytes(pid: int) -> int:

@@ -32,12 +32,12 @@ LEVEL_FIGURES = (
 
 SINGLE_FIGURES = (
     ("a finished one-tool run holds", "finished", "redis_bytes_per_run", ",.0f", " B in Redis"),
-    ("took", "finished", "scripts_per_run", ".1f", " script calls"),
-    ("and", "finished", "commands_per_run", ".0f", " commands, those inside scripts included"),
+    ("it took Redis", "finished", "scripts_per_run", ".1f", " calls of scripts"),
+    ("and, with what these run,", "finished", "commands_per_run", ".0f", " commands"),
     ("`import threadrun` takes", "start_up", "import_seconds", ".2f", " s"),
     ("a `runs` worker is ready after", "start_up", "runs_worker_seconds", ".1f", " s"),
     ("a `tools` worker after", "start_up", "tools_worker_seconds", ".1f", " s"),
-    ("a bare GET and parse takes", "one_poll", "bare_ms", ".2f", " ms"),
+    ("a bare GET and parse takes", "one_poll", "bare_ms", ".2f", " ms of CPU"),
     ("the provider's read of a run", "one_poll", "provider_ms", ".2f", " ms"),
 )
 """Title, part, name, form, unit."""

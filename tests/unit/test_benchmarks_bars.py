@@ -38,7 +38,7 @@ DOCUMENT: dict[str, Any] = {
     },
     "scale": {
         "in_flight_1000": {"worker_cpu_ms_per_poll": 0.4},
-        "one_poll": {"bare_ms": 0.2},
+        "one_poll": {"bare_ms": 0.2, "provider_ms": 0.22, "ratio": 1.1},
         "idle": {"runs_share": 0.009},
     },
 }
@@ -56,7 +56,8 @@ def bar(beginning: str) -> Bar:
         ("sustained", "3.60 times", True),
         ("requests", "1.00 times", True),
         ("mean delay", "0.80 times", True),
-        ("CPU of a poll", "2.00 times", False),
+        ("CPU of reading", "1.10 times", True),
+        ("CPU of the whole poll", "2.00 times", False),
         ("idle runs worker", "0.90 % of a core", True),
     ],
 )
