@@ -1,7 +1,8 @@
 """An asyncio Redis client that sends together what is asked for together.
 
 The engine advances many runs at once, and each of their commands alone would pay for taking a connection, a write,
-a read and a wake-up of the loop. Here the commands that one turn of the loop asks for go out as one pipeline.
+a read and a wake-up of the loop. Here one pipeline is under way at a time, and what is asked for meanwhile goes out
+with the next.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from typing import Any, TypeAlias
 from redis.asyncio import Redis
 
 MAX_TOGETHER = 64
-"""More commands than this are sent as several pipelines, so that Redis serves others in between."""
+"""More commands than this wait for the next pipeline, so that Redis serves others in between."""
 
 _Asked: TypeAlias = tuple[tuple[Any, ...], dict[str, Any], asyncio.Future[Any]]
 
 
 class GatheringRedis(Redis):
-    """Send the commands of one turn of the loop as one pipeline; used on one loop only.
+    """Send what gathers while a pipeline is under way as the next one; used on one loop only.
 
     A pipeline is no transaction: each command stands for itself, and is answered or fails for itself. When a
     connection breaks, all commands of its pipeline are tried again, as one would be alone.
@@ -27,23 +28,24 @@ class GatheringRedis(Redis):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._asked: list[_Asked] = []
-        self._sending: set[asyncio.Task[None]] = set()
+        self._sender: asyncio.Task[None] | None = None
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """Ask for a command, and wait for its answer."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()
         self._asked.append((args, options, answer))
-        if len(self._asked) == 1:
-            loop.call_soon(self._send)
+        if self._sender is None:
+            self._sender = asyncio.create_task(self._send())
         return await answer
 
-    def _send(self) -> None:
-        asked, self._asked = self._asked, []
-        for first in range(0, len(asked), MAX_TOGETHER):
-            task = asyncio.create_task(self._send_together(asked[first : first + MAX_TOGETHER]))
-            self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
+    async def _send(self) -> None:
+        try:
+            while self._asked:
+                asked, self._asked = self._asked[:MAX_TOGETHER], self._asked[MAX_TOGETHER:]
+                await self._send_together(asked)
+        finally:
+            self._sender = None
 
     async def _send_together(self, asked: list[_Asked]) -> None:
         pipe = self.pipeline(transaction=False)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
+from redis.asyncio.client import Pipeline
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
@@ -30,21 +31,48 @@ async def client(url: str) -> AsyncIterator[Any]:
         yield opened
 
 
-async def connections(client: Any) -> int:
-    return len([one for one in await client.client_list() if one["name"] == "threadrun-worker"])
+def pipelines(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Note how many commands each pipeline holds."""
+    sizes: list[int] = []
+    execute = Pipeline.execute
+
+    async def noting(self: Any, *args: Any, **options: Any) -> Any:
+        sizes.append(len(self))
+        return await execute(self, *args, **options)
+
+    monkeypatch.setattr(Pipeline, "execute", noting)
+    return sizes
 
 
-async def test_what_one_turn_asks_for_goes_over_one_connection_and_comes_back_in_its_order(client):
+async def test_what_is_asked_for_together_is_sent_together_and_answered_in_its_order(client, monkeypatch):
+    sizes = pipelines(monkeypatch)
     counts = await asyncio.gather(*(client.incr("turns") for _ in range(MAX_TOGETHER)))
 
     assert counts == list(range(1, MAX_TOGETHER + 1))
-    assert await connections(client) == 1
+    assert sizes == [MAX_TOGETHER]
 
 
-async def test_so_much_that_redis_could_serve_nobody_else_is_sent_in_parts(client):
+async def test_so_much_that_redis_could_serve_nobody_else_is_sent_in_parts(client, monkeypatch):
+    sizes = pipelines(monkeypatch)
     await asyncio.gather(*(client.incr("turns") for _ in range(MAX_TOGETHER + 1)))
 
-    assert await connections(client) == 2
+    assert sizes == [MAX_TOGETHER, 1]
+
+
+async def test_what_is_asked_for_meanwhile_goes_with_the_next(client, monkeypatch):
+    sizes = pipelines(monkeypatch)
+    first = asyncio.create_task(client.incr("turns"))
+    await until(lambda: bool(sizes))
+    counts = await asyncio.gather(*(client.incr("turns") for _ in range(5)))
+
+    assert (await first, counts, sizes) == (1, [2, 3, 4, 5, 6], [1, 5])
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Let the loop turn until something holds."""
+    async with asyncio.timeout(10):
+        while not true():  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0)
 
 
 async def test_what_fails_fails_alone(client):
