@@ -24,6 +24,11 @@ _BODY = re.compile(r'body\\*": *\\*"([A-Za-z0-9+/=]{8,})')
 _CARRIERS = ("RPUSH", "LPUSH", "BRPOP", "HSET", "HMSET")
 """Commands with which a message travels."""
 
+WAITS = "redis.waited_for"
+"""What a worker says every two seconds while Redis is not there; the same each time."""
+
+ENOUGH = 3
+
 _BRINGS_CONTENT = ("runs.enqueue", "shop.unknown")
 """Tasks whose messages hold what their sender put in: the one that carries content by design, and a stranger's."""
 
@@ -130,22 +135,20 @@ def flower_texts(url: str, login: tuple[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def said_by(command: Sequence[str], env: Mapping[str, str], cwd: Path, seconds: float = 30) -> str:
-    """Run a program and give all it says; one that does not end in time is killed."""
-    try:
-        done = subprocess.run(
-            [sys.executable, *command],
-            env=dict(env),
-            cwd=cwd,
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as late:
-        return "".join(
-            part.decode() if isinstance(part, bytes) else part or "" for part in (late.stdout, late.stderr)
-        )
-    return done.stdout + done.stderr
+    """Run a program and give all it says; one that waits for Redis, or does not end in time, is killed."""
+    said: list[str] = []
+    with subprocess.Popen(
+        [sys.executable, *command], env=dict(env), cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as program:  # fmt: skip
+        assert program.stdout is not None
+        late = threading.Timer(seconds, program.kill)
+        late.start()
+        for line in program.stdout:
+            said.append(line)
+            if sum(WAITS in one for one in said) == ENOUGH:
+                program.kill()
+        late.cancel()
+    return "".join(said)
 
 
 def said_by_cli(line: Sequence[str]) -> str:
