@@ -17,8 +17,11 @@ from worker.providers.base import Provider
 from worker.tick import TASK_OF_STAGE
 from worker.transport.outcome import NeverSent, Unsent
 
-NO_RUNS = frozenset({"prelude", "purge", "forget", "call_release", "call_resolve", "run_release", "failed"})
-"""Scripts that no run comes by: what stands before each, operators' commands, and what counts our own defects."""
+NO_RUNS = frozenset(
+    {"prelude", "purge", "forget", "call_release", "call_resolve", "run_release", "failed", "unread"}
+)
+"""Scripts that no run comes by: what stands before each, operators' commands, and what counts our own defects
+and records that cannot be read."""
 
 _COMMAND = re.compile(r"_(?:client|redis)\.(\w+)\(")
 _NO_COMMANDS = frozenset({"register_script", "close", "aclose"})
