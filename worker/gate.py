@@ -25,12 +25,14 @@ ENQUEUE, EXECUTE = "runs.enqueue", "tools.execute"
 
 _PROFILE = re.compile(r"[a-z0-9_-]{1,64}")
 _TASK_ID = re.compile(r"[A-Za-z0-9._:-]{1,255}")
+_OUR_ID = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}")
 _IDS = ("root_id", "parent_id", "group")
 _THEN = ("callbacks", "errbacks", "chain", "chord")
 _STEERING = frozenset(
     {"eta", "expires", "timelimit", "shadow", "stamps", "stamped_headers", "replaced_task_nesting", "retries"}
+    | {"argsrepr", "kwargsrepr"}
 )
-"""Headers by which a message steers Celery; they are judged, and then left out."""
+"""Headers by which a message steers Celery, or says what Flower is to show of it; they are judged and left out."""
 
 
 def refusal(message: Any, tasks: Collection[str]) -> str:
@@ -61,9 +63,10 @@ def kept_headers(headers: dict[str, Any], task: str) -> dict[str, Any]:
 
 
 def _header_refusal(headers: dict[str, Any]) -> str:
-    if not isinstance(headers.get("id"), str) or not _TASK_ID.fullmatch(headers["id"]):
-        return "id"
-    if any(value is not None and not _is_text(value) for value in map(headers.get, _IDS)):
+    # Ids are shown in log and Flower: those that a caller may choose are its own affair, ours are uuids.
+    form = _TASK_ID if headers["task"] == ENQUEUE else _OUR_ID
+    ids = [headers.get("id"), *filter(None, map(headers.get, _IDS))]
+    if not all(isinstance(one, str) and form.fullmatch(one) for one in ids):
         return "id"
     if headers.get("eta") is not None or headers.get("expires") is not None:
         return "time"

@@ -44,6 +44,7 @@ class GatedConsumer(Consumer):  # type: ignore[misc]  # Celery has no annotation
                 self._drop(message, reason)
                 return
             message.headers = kept_headers(message.headers, message.headers["task"])
+            message.headers["argsrepr"] = repr(message.payload[0])
             try:
                 receive(message)
             except passed_on:
@@ -69,7 +70,8 @@ class GatedConsumer(Consumer):  # type: ignore[misc]  # Celery has no annotation
 
     def _drop(self, message: Any, reason: str) -> None:
         task = message.headers.get("task") if isinstance(message.headers, dict) else None
-        log.warning("message.refused", reason=reason, task=str(task)[:64])
+        # What stands in a name's place may be anything: only a name that is known is told.
+        log.warning("message.refused", reason=reason, task=task if task in list(self.app.tasks) else "")
         if task == ENQUEUE and reason in TOLD:
             self._tell(message.headers["id"], reason)
         if not message.acknowledged:

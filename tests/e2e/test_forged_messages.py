@@ -59,6 +59,22 @@ def test_a_worker_outlives_every_forged_message_and_says_what_it_refused(
     assert forger.results() == results  # nothing is kept for messages that nobody waits for
 
 
+def test_what_stands_in_the_place_of_an_identifier_is_told_to_nobody(
+    stack: LocalStack, forger: Forger
+) -> None:
+    secret, began = "hunter2hunter2", len(stack.logs("runs"))
+    forger.task("runs", secret, ["default"])
+    for place in ("id", "root_id", "parent_id", "group"):
+        forger.task("runs", "runs.poll", ["default"], **{place: secret})
+    forger.task("runs", "runs.poll", ["default"], argsrepr=secret, kwargsrepr=secret)
+    until_taken(forger, "runs")
+    stack.client.enqueue("asst_demo", messages="hi").wait(PATIENCE_SECONDS)
+
+    events = Counter(line["event"] for line in logged(stack, "runs", began))
+    assert events["message.refused"] == 5
+    assert secret not in stack.logs("runs")
+
+
 def test_a_call_that_was_served_is_not_served_again_however_often_its_message_comes(
     stack: LocalStack, forger: Forger, effects: Effects
 ) -> None:

@@ -11,6 +11,7 @@ from worker.gate import MAX_BODY_BYTES, kept_headers, refusal
 
 TASKS = {"runs.poll", "runs.enqueue", "tools.execute"}
 NOTHING = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+OURS = "6f1c2a34-0000-4000-8000-1234567890ab"
 RIGHT = {
     "runs.poll": [["default"], {}, NOTHING],
     "runs.enqueue": [[{"assistant_id": "a"}], {}, NOTHING],
@@ -19,7 +20,7 @@ RIGHT = {
 
 
 def message(task: Any, payload: Any = None, body: bytes = b"", errors: Any = None, **headers: Any) -> Any:
-    told = {"task": task, "id": "6f1c", "root_id": "6f1c", "parent_id": None, **headers}
+    told = {"task": task, "id": OURS, "root_id": OURS, "parent_id": None, **headers}
     whole = RIGHT.get(str(task)) if payload is None else payload
     return SimpleNamespace(headers=told, payload=whole, body=body, errors=errors or [])
 
@@ -32,7 +33,7 @@ def test_what_threadrun_and_its_callers_send_is_served(task):
 
 
 def test_a_request_may_come_by_name_and_a_handler_brings_its_hard_limit():
-    assert refusal(message("runs.enqueue", [[], {"request": {}}, NOTHING]), TASKS) == ""
+    assert refusal(message("runs.enqueue", [[], {"request": {}}, NOTHING], id="order-7"), TASKS) == ""
     assert refusal(message("tools.execute", timelimit=[70.0, None]), TASKS) == ""
 
 
@@ -45,6 +46,8 @@ def test_a_request_may_come_by_name_and_a_handler_brings_its_hard_limit():
         (message("runs.poll", body=b"x" * (MAX_BODY_BYTES + 1)), "too_large"),
         (message("runs.poll", id=7), "id"),
         (message("runs.poll", id="../x"), "id"), (message("runs.poll", root_id={"a": 1}), "id"),
+        (message("runs.poll", id="sk-secret"), "id"), (message("runs.poll", root_id="sk-secret"), "id"),
+        (message("tools.execute", parent_id="sk-secret"), "id"), (message("runs.enqueue", id="a b"), "id"),
         (message("runs.poll", eta="2999-01-01"), "time"), (message("runs.enqueue", expires=7), "time"),
         (message("runs.poll", timelimit=[1, None]), "time_limit"),
         (message("tools.execute", timelimit="xy"), "time_limit"),
@@ -87,14 +90,15 @@ def test_a_body_that_cannot_be_decoded_is_refused():
             raise RecursionError
 
     assert (
-        refusal(Broken(headers={"task": "runs.poll", "id": "a"}, errors=[], body=b"["), TASKS) == "unreadable"
+        refusal(Broken(headers={"task": "runs.poll", "id": OURS}, errors=[], body=b"["), TASKS)
+        == "unreadable"
     )
 
 
 def test_what_steers_celery_and_what_is_not_plain_is_left_out():
     headers = {
         "task": "tools.execute", "id": "a", "timelimit": [70.0, None], "shadow": "x", "stamps": {}, "retries": 3,
-        "traceparent": "00-1", "headers": {"a": 1}, "argsrepr": "x" * 5_000, "ignore_result": False,
+        "traceparent": "00-1", "headers": {"a": 1}, "argsrepr": "x", "baggage": "x" * 5_000, "ignore_result": False,
     }  # fmt: skip
 
     assert kept_headers(headers, "tools.execute") == {
