@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import HERE, ROOT, Effects
-from threadrun import RunHandle, RunRecord, Stage
-from threadrun.testing import LocalStack
+from threadrun import RunHandle, RunRecord
+from threadrun.testing import Fault, FaultPlan, FaultRule, LocalStack
 
 QUICK = {
     "THREADRUN_ENGINE__LEASE_SECONDS": "4",
@@ -72,12 +72,19 @@ def created_once(stack: LocalStack, record: RunRecord) -> bool:
 
 
 def test_a_killed_runs_worker_costs_a_lease_and_nothing_else(quick: Crew, effects: Effects) -> None:
-    text = 'think 2\ncall add {"a": 1, "b": 2}\nsay It is $1.'
-    run = quick.client.enqueue("asst_demo", messages=text, tools=["add"])
-    until(run, lambda record: record.stage is Stage.POLL)
+    control = quick.stack.control
+    silence = FaultRule(fault=Fault.SILENCE, operation="get_run", run_key="held", nth=1)
+    control.set_faults(FaultPlan([silence]))
+    text = 'call add {"a": 1, "b": 2}\nsay It is $1.'
+    run = quick.client.enqueue("asst_demo", messages=text, tools=["add"], idempotency_key="held")
+    give_up_at = time.monotonic() + 30
+    while not control.fault_counts()[0].injected:  # the worker waits for an answer, and holds the run
+        assert time.monotonic() < give_up_at, "the run was never read"
+        time.sleep(0.02)
 
     quick.kill("runs")
     record = run.wait(30)
+    control.set_faults(None)
 
     assert (record.outcome, record.output_text) == ("completed", "It is 3.")
     assert created_once(quick.stack, record)
