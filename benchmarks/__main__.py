@@ -18,18 +18,13 @@ from benchmarks.peers.celery_blocking import CeleryBlocking
 from benchmarks.readme import write_all
 from benchmarks.report import Result, bar_table, section, table
 from benchmarks.sustained import sustained_rate
-from benchmarks.workload import KINDS, Workload, plans
+from benchmarks.workload import KINDS, WARM_UP_RUNS, WARM_UP_THINK_SECONDS, Workload, plans
 
 SMOKE_RATIO = 2.0
 """Below this CPU ratio of AsyncOpenAI to ours a smoke test fails."""
 
 SMOKE = ["--only", "threadrun", "--only", ASYNC_OPENAI.name, "--runs", "320", "--rate", "40"]
 """What keeps both together under a minute; the seconds at the beginning and the end are paid once each."""
-
-WARM_UP_RUNS = 20
-"""So many runs open the connections and fill the caches before anything is measured."""
-
-WARM_UP_THINK_SECONDS = 0.2
 
 COMFORTABLE = 0.8
 """A contender that sustains less than the wanted rate is measured at this share of what it sustains."""

@@ -23,6 +23,9 @@ from worker.profiles import poll_policy
 
 HEADERS = {"Authorization": "Bearer local", "OpenAI-Beta": "assistants=v2"}
 
+TIMEOUT_SECONDS = 60.0
+"""It never gives a request up; there is nobody who would take the run on."""
+
 POLICY = poll_policy(PollSettings())
 
 DEFINITION = {
@@ -91,7 +94,7 @@ def _outputs(run: dict[str, Any]) -> list[dict[str, str]]:
 
 
 async def _open(server_url: str) -> Bare:
-    return Bare(HttpxAiohttpClient(base_url=server_url, headers=HEADERS))
+    return Bare(HttpxAiohttpClient(base_url=server_url, headers=HEADERS, timeout=TIMEOUT_SECONDS))
 
 
 def main(server_url: str) -> None:

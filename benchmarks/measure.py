@@ -51,15 +51,10 @@ def measure(contender: Contender, plans: Sequence[Plan], warm_up: Sequence[Plan]
     """
     with contender.start() as started:
         _carry(started, warm_up)
-        return watched(contender.name, started, plans)
+        return _watched(contender.name, started, plans)
 
 
-def watched(name: str, started: Started, plans: Sequence[Plan]) -> Measured:
-    """Have one that is warm carry, and take down what was seen.
-
-    Raises:
-        RuntimeError: A run did not get its answer, so that there is nothing to measure.
-    """
+def _watched(name: str, started: Started, plans: Sequence[Plan]) -> Measured:
     control = started.stack.control
     pids = {**started.pids, "server": started.stack.pid("server")}
     asked_before = control.requests()

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from statistics import fmean
 
 from benchmarks.contender import Contender
-from benchmarks.measure import Measured, watched
-from benchmarks.workload import Workload, plans
+from benchmarks.measure import Measured, measure
+from benchmarks.workload import WARM_UP_RUNS, WARM_UP_THINK_SECONDS, Workload, plans
 
 BURST_SECONDS = 8.0
 """For how long runs arrive at each rate that is tried."""
@@ -53,12 +53,14 @@ def search(sustains: Callable[[float], bool], first: float = FIRST_RATE, most: f
 
 
 def sustained_rate(contender: Contender, workload: Workload, burst_seconds: float = BURST_SECONDS) -> float:
-    """Search with one contender, which is started once: each try is a burst of arrivals, and waits for its last run."""
-    with contender.start() as started:
+    """Search with one contender: each try is a burst of arrivals with fresh processes, and waits for its last run."""
+    warm_up = plans(workload.warm(WARM_UP_RUNS, WARM_UP_THINK_SECONDS))
 
-        def sustains(rate: float) -> bool:
-            burst = workload.at(rate, max(10, round(rate * burst_seconds)))
-            return keeps_up(watched(contender.name, started, plans(burst)))
+    def sustains(rate: float) -> bool:
+        burst = plans(workload.at(rate, max(10, round(rate * burst_seconds))))
+        try:
+            return keeps_up(measure(contender, burst, warm_up))
+        except RuntimeError:  # under more than it can bear its requests time out, and runs get no answer
+            return False
 
-        started.driver.carry(plans(workload.at(FIRST_RATE, 10)))
-        return search(sustains)
+    return search(sustains)

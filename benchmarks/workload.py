@@ -12,6 +12,11 @@ CITIES = ("Oslo", "Lima", "Pune", "Turin", "Kyoto", "Quito", "Accra", "Perth")
 TOOL = "lookup"
 """The one tool that the runs call."""
 
+WARM_UP_RUNS = 20
+"""So many runs open the connections and fill the caches before anything is measured."""
+
+WARM_UP_THINK_SECONDS = 0.2
+
 
 @dataclass(frozen=True, slots=True)
 class Workload:

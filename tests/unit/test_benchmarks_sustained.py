@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
+from benchmarks import sustained
+from benchmarks.contender import Contender
+from benchmarks.measure import Measured
+from benchmarks.ours import Ours
 from benchmarks.scale.agenda_lag import Lags
 from benchmarks.sustained import PRECISION, keeps_up, search
+from benchmarks.workload import Plan, Workload
 from tests.unit.test_benchmarks_report import OURS
 
 
@@ -37,6 +43,17 @@ def test_who_sees_ends_late_does_not_keep_up_and_neither_does_who_begins_late() 
     assert not keeps_up(replace(OURS, delay_seconds=[0.5, 1.7]))
     assert not keeps_up(replace(OURS, start_seconds=[0.1, 4.0]))
     assert keeps_up(replace(OURS, start_seconds=[4.0, 0.1]))
+
+
+def test_a_rate_at_which_runs_get_no_answer_is_not_sustained(monkeypatch: pytest.MonkeyPatch) -> None:
+    def measure(contender: Contender, carried: Sequence[Plan], warm_up: Sequence[Plan]) -> Measured:
+        if len(carried) > 40 * sustained.BURST_SECONDS:
+            raise RuntimeError("a run answered ''")
+        return OURS
+
+    monkeypatch.setattr(sustained, "measure", measure)
+
+    assert 35 < sustained.sustained_rate(Ours(), Workload(1, 1.0, seed=1)) <= 40
 
 
 def test_an_agenda_entry_that_is_gone_was_claimed_as_late_as_it_was_last_seen() -> None:
