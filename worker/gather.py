@@ -70,7 +70,7 @@ class _Reader:
         return reply.value if isinstance(reply, Yes) else None
 
     async def _permitted(self) -> bool:
-        if self.held_ms or self.time_is_up():
+        if self.held_ms:
             return False
         try:
             await self.before_request()
@@ -83,7 +83,9 @@ class _Reader:
     ) -> tuple[T, ...]:
         found: Pages[T] = Pages()
         for _ in range(MAX_PAGES):
-            if not await self._permitted():
+            # The first page is read whatever the time: the last look at a run would otherwise find nothing.
+            late = found.after is not None and self.time_is_up()
+            if late or not await self._permitted():
                 self.missing.append(name)
                 break
             reply = await read(found.after)
@@ -120,7 +122,7 @@ async def gather(
         known_usage: The run's usage as last seen.
         before_request: Keeps the claim, for all of it together may take longer than a lease.
         include: What the request wanted added to its steps.
-        time_is_up: Tells whether to ask for nothing more: what was not read by then is missing.
+        time_is_up: Tells whether to follow no list any further: what was not read by then is missing.
 
     Raises:
         ClaimLost: Somebody else gathers by now.
