@@ -16,6 +16,7 @@ import structlog
 from celery import signals
 from structlog.tracebacks import ExceptionDictTransformer
 
+from config.own_lines import last_step, own_logger, send_to
 from config.redaction import Redactor
 from config.sections import LogSettings
 
@@ -40,6 +41,9 @@ _QUOTES_MESSAGES = "celery.pool"
 _MESSAGE_BODIES = "celery.worker.consumer.consumer"
 """The logger on which Celery writes out whole messages that it cannot use."""
 
+_OWN_STEPS: list[Processor] = []
+"""What structlog's own lines go through."""
+
 
 def configure_logging(log: LogSettings, *, stream: TextIO | None = None, secrets: Iterable[str] = ()) -> None:
     """Send every log line of this process through the pipeline; calling it again replaces the former.
@@ -52,16 +56,21 @@ def configure_logging(log: LogSettings, *, stream: TextIO | None = None, secrets
     output = sys.stderr if stream is None else stream
     console = log.format == "console" or (log.format == "auto" and output.isatty())
     handler = logging.StreamHandler(output)
-    handler.setFormatter(_formatter(console, Redactor(secrets), colors=console and output.isatty()))
+    redactor, colors = Redactor(secrets), console and output.isatty()
+    exit_ = _exit(redactor, console=console, colors=colors)
+    handler.setFormatter(_formatter(exit_))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(log.level)
     _set_levels(log.level)
     logging.captureWarnings(True)
+    send_to(handler, log.level)
+    # Changed in place: loggers that are in use hold this very list.
+    _OWN_STEPS[:] = [*_entrance(), *exit_]
     structlog.configure(
-        processors=[*_entrance(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=_OWN_STEPS,
         wrapper_class=structlog.make_filtering_bound_logger(log.level),
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        logger_factory=own_logger,
         cache_logger_on_first_use=True,
     )
 
@@ -109,7 +118,7 @@ def _entrance() -> list[Processor]:
     ]
 
 
-def _formatter(console: bool, redactor: Redactor, *, colors: bool) -> logging.Formatter:
+def _exit(redactor: Redactor, *, console: bool, colors: bool) -> list[Processor]:
     exceptions: ExceptionTransformer = (
         _traceback_text if console else ExceptionDictTransformer(show_locals=False, max_frames=MAX_FRAMES)
     )
@@ -118,15 +127,17 @@ def _formatter(console: bool, redactor: Redactor, *, colors: bool) -> logging.Fo
         if console
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
+    return [
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.ExceptionRenderer(exceptions),
+        last_step(redactor, renderer, as_json=not console),
+    ]
+
+
+def _formatter(exit_: list[Processor]) -> logging.Formatter:
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[*_entrance(), structlog.stdlib.ExtraAdder(), _drop_celery_data],
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.StackInfoRenderer(),
-            structlog.processors.ExceptionRenderer(exceptions),
-            redactor,
-            renderer,
-        ],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *exit_],
     )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import re
+import time
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 
 import pytest
@@ -213,3 +215,52 @@ def test_celerys_pool_never_writes_out_what_a_message_brought():
     configure_logging(LogSettings(level="DEBUG", format="json"), stream=stream)
     logging.getLogger("celery.pool").debug("TaskPool: Apply %s (args:%s)", "runs.enqueue", "what a user said")
     assert stream.getvalue() == ""
+
+
+class Halting(StringIO):
+    """A stream whose writes let other threads in between two characters."""
+
+    def write(self, text: str) -> int:
+        for part in (text[:20], text[20:]):
+            super().write(part)
+            time.sleep(0)
+        return len(text)
+
+
+def test_lines_of_ours_and_of_libraries_are_whole_whoever_else_writes():
+    stream = Halting()
+    configure_logging(LogSettings(format="json"), stream=stream)
+    ours, theirs = structlog.get_logger("threadrun.test"), logging.getLogger("some.library")
+
+    def write(at: int) -> None:
+        for _ in range(50):
+            ours.info("of.ours", at=at)
+            theirs.warning("of theirs")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    found = [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
+    assert sorted(found) == ["of theirs"] * 200 + ["of.ours"] * 200
+
+
+def test_a_logger_in_use_takes_a_new_form_and_level():
+    log = structlog.get_logger("threadrun.test")
+    first, second = StringIO(), StringIO()
+    configure_logging(LogSettings(format="json"), stream=first)
+    log = log.bind(run_key="k")
+    log.info("before")
+    configure_logging(LogSettings(format="console", level="WARNING"), stream=second)
+    log.info("too low")
+    log.warning("after")
+
+    assert [json.loads(line)["event"] for line in first.getvalue().splitlines()] == ["before"]
+    assert "after" in second.getvalue()
+    assert "too low" not in second.getvalue()
+
+
+def test_a_line_that_cannot_be_written_breaks_nothing_off():
+    stream = StringIO()
+    configure_logging(LogSettings(format="json"), stream=stream)
+    stream.close()
+
+    structlog.get_logger("threadrun.test").error("nobody.reads")

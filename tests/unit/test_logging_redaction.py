@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -108,3 +109,25 @@ def test_endless_nesting_ends():
     nested: dict[str, object] = {}
     nested["self"] = nested
     assert str(clean(value=nested)).count("self") <= MAX_DEPTH + 1
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("password", "abc"), ("private-key", "abc"), ("credentials", "abc"), ("Cookie", "abc"),
+        ("url", "redis://ops:hunter2@h"), ("said", "Bearer abcdefgh1234"), ("said", "sk-abcdefgh1234"),
+        ("said", "?sig=abcdefgh"), ("said", "API-Key: abcdefgh"), ("said", "pa\u017f\u017fwd=abcdefgh"),
+        ("said", 'the "quoted\\one" of this house'), ("said", "plain-one"),
+    ],
+)  # fmt: skip
+def test_the_quick_look_at_a_whole_line_clears_none_that_holds_a_secret(key, value):
+    redactor = Redactor(['"quoted\\one"', "plain-one"])
+
+    assert redactor(None, "info", {key: value}) != {key: value}
+    assert not redactor.clears(json.dumps({key: value}, ensure_ascii=False))
+
+
+def test_the_quick_look_clears_an_ordinary_line():
+    line = {"event": "run.status_changed", "run_key": "order-7", "run_id": "run_1", "status": "queued"}
+
+    assert Redactor(["plain-one"]).clears(json.dumps(line))
