@@ -13,6 +13,7 @@
     ├── WaitTimeout (TimeoutError)       the run was not final in time
     ├── StoreUnavailable                 Redis did not answer
     ├── RecordTooNew                     written by a newer threadrun
+    ├── RecordDamaged                    somebody changed it, and it cannot be read
     ├── SettingsInvalid                  settings that cannot work
     ├── WireInvalid (ValueError)         a reply that is no object of the wire (threadrun.models)
     ├── ToolError                        raised by a handler: text the model may read
@@ -193,6 +194,19 @@ class RecordTooNew(ThreadrunError):
         self.known = known
         super().__init__(
             f"Run {run_key!r} has record schema {schema}; this threadrun reads up to {known}. Upgrade threadrun here."
+        )
+
+
+class RecordDamaged(ThreadrunError):
+    """Report a record that no threadrun has written so: a field lacks, or holds what it cannot hold."""
+
+    def __init__(self, run_key: str, reason: str) -> None:
+        self.run_key = run_key
+        self.reason = reason
+        """The name of the error that reading it ended with; never what a field holds."""
+        super().__init__(
+            f"Run {run_key!r} has a record that cannot be read ({reason}). Mend its fields in Redis, "
+            "then `threadrun quarantine release` where it is listed, or remove the run with `threadrun purge --run`."
         )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from threadrun.errors import RecordTooNew
+from threadrun.errors import RecordDamaged, RecordTooNew, ThreadrunError
 from threadrun.models import Message, Run, RunStep, Usage
 from threadrun.models.item_texts import item_texts
 from threadrun.request import RunRequest
@@ -213,10 +213,20 @@ def run_record(
 
     Raises:
         RecordTooNew: The record was written by a newer threadrun.
+        RecordDamaged: A field lacks, or holds what it cannot hold.
     """
-    schema = int(fields["schema"])
-    if schema > SCHEMA:
-        raise RecordTooNew(run_key, schema, SCHEMA)
+    try:
+        schema = int(fields["schema"])
+        if schema <= SCHEMA:
+            return _assembled(run_key, schema, fields, events, calls)
+    except (ValueError, TypeError, LookupError, AttributeError, ThreadrunError) as error:
+        raise RecordDamaged(run_key, type(error).__name__) from None  # its text may quote the field
+    raise RecordTooNew(run_key, schema, SCHEMA)
+
+
+def _assembled(
+    run_key: str, schema: int, fields: Mapping[str, str], events: Sequence[str], calls: Mapping[str, str]
+) -> RunRecord:
     get = fields.get
     progress = json.loads(get("progress") or "{}")
     return RunRecord(

@@ -21,7 +21,14 @@ from tests.integration.carrying import (
 )
 from tests.integration.test_store_tick import beat
 from threadrun.client import AgendaStats, aio, reading, sync
-from threadrun.errors import InvalidRequest, RecordTooNew, RunNotFound, ThreadrunError, WaitTimeout
+from threadrun.errors import (
+    InvalidRequest,
+    RecordDamaged,
+    RecordTooNew,
+    RunNotFound,
+    ThreadrunError,
+    WaitTimeout,
+)
 from threadrun.status import CallState, Outcome, RunStatus, Stage
 from worker.store.gates import Kind, Verdict
 
@@ -101,6 +108,18 @@ async def test_a_record_of_a_newer_schema_is_told_and_not_misread(twin, backend,
     with pytest.raises(RecordTooNew) as caught:
         await getattr(twin, method)(key)
     assert (caught.value.run_key, caught.value.schema, caught.value.known) == (key, 2, 1)
+
+
+@pytest.mark.parametrize("field", ["deadline_ms", "request", "stage", "progress", "schema"])
+async def test_a_record_that_somebody_damaged_is_told_with_a_remedy(twin, backend, field):
+    key = (await twin.enqueue("asst", messages="hi")).key
+    backend.sync.hset(backend.keys.run(key), field, "soon")
+
+    with pytest.raises(RecordDamaged) as caught:
+        await twin.get(key)
+    assert caught.value.run_key == key
+    assert "purge --run" in str(caught.value)
+    assert "soon" not in str(caught.value)
 
 
 async def waiting(twin, key, within_seconds=30.0):

@@ -164,6 +164,7 @@ class AsyncRunClient:
         Raises:
             RunNotFound: No record stands under this key.
             RecordTooNew: A newer threadrun wrote it.
+            RecordDamaged: Somebody changed it, and it cannot be read.
             StoreUnavailable: Redis did not answer.
         """
         return await self._do(reading.get(self._operations.keys, run_key))
@@ -340,6 +341,7 @@ class AsyncRunClient:
         Raises:
             RunNotFound: No record stands under this key.
             RecordTooNew: A newer threadrun wrote it.
+            RecordDamaged: Somebody changed it, and it cannot be read.
             StoreUnavailable: Redis did not answer.
         """
         return await self._do(waits_for(self._operations.keys, run_key))

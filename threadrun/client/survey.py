@@ -10,7 +10,7 @@ from typing import Any
 from threadrun.client.operation import Operation
 from threadrun.client.stats import Stats, stats
 from threadrun.client.waiting import WaitsFor, waits_for
-from threadrun.errors import RecordTooNew, RunNotFound
+from threadrun.errors import RecordDamaged, RecordTooNew, RunNotFound
 from threadrun.keys import Keys
 from threadrun.records import utc
 from threadrun.status import TERMINAL_STATUSES, RunStatus
@@ -40,7 +40,7 @@ def survey(keys: Keys, limit: int) -> Operation[Survey]:
     for run_key in sample:
         try:
             found = yield from waits_for(keys, run_key)
-        except (RunNotFound, RecordTooNew):
+        except (RunNotFound, RecordTooNew, RecordDamaged):
             continue  # expired, so the tick trims the index later; or for a newer threadrun to judge
         if not found.final or found.agendas:
             runs.append(found)

@@ -164,6 +164,7 @@ class RunClient:
         Raises:
             RunNotFound: No record stands under this key.
             RecordTooNew: A newer threadrun wrote it.
+            RecordDamaged: Somebody changed it, and it cannot be read.
             StoreUnavailable: Redis did not answer.
         """
         return self._do(reading.get(self._operations.keys, run_key))
@@ -337,6 +338,7 @@ class RunClient:
         Raises:
             RunNotFound: No record stands under this key.
             RecordTooNew: A newer threadrun wrote it.
+            RecordDamaged: Somebody changed it, and it cannot be read.
             StoreUnavailable: Redis did not answer.
         """
         return self._do(waits_for(self._operations.keys, run_key))
