@@ -115,7 +115,17 @@ class SeamRedis:
     def pipeline(self, *args: Any, **options: Any) -> Any:
         pipe = self._inner.pipeline(*args, **options)
         execute = pipe.execute
-        pipe.execute = lambda *a, **o: self._io("redis pipeline", lambda: execute(*a, **o))
+
+        def send(**options: Any) -> Any:
+            commands = list(pipe.command_stack)
+
+            def effect() -> Any:
+                pipe.command_stack = list(commands)  # what is repeated is the same commands again
+                return execute(**options)
+
+            return self._io("redis pipeline", effect)
+
+        pipe.execute = send
         return pipe
 
     def __getattr__(self, command: str) -> Any:
