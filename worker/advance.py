@@ -132,7 +132,7 @@ class Advance:
         elif await self._move(decision) and self._run.run_id is not None:
             with suppress(NoPermit):
                 await self._permit(Kind.POST)
-                await post(self._desk, self._run, Effect.CANCEL_RUN, None, self._wanted)
+                await post(self._desk, self._run, Effect.CANCEL_RUN, None, self._wanted, self._keep_claim)
 
     async def hand_back(self) -> None:
         """Leave the run due at once, for somebody else."""
@@ -205,8 +205,8 @@ class Advance:
         self._begun = True
 
     async def _keep_claim(self) -> None:
-        rules, now = self._desk.rules, self._clock.now_ms()
-        if self._lease_until_ms - now <= rules.request_deadline_ms:
+        rules = self._desk.rules
+        while self._lease_until_ms - (now := self._clock.now_ms()) <= rules.request_deadline_ms:
             if not await self._desk.store.renew(self._run, rules.lease_ms):
                 raise ClaimLost
             self._lease_until_ms = now + rules.lease_ms
@@ -224,7 +224,7 @@ class Advance:
         changes = replace(decision.changes, progress=replace(decision.changes.progress, intent=intent))
         await self._hold(self._run.stage, changes, now)
         self._requests += 1
-        seen = await post(self._desk, self._run, decision.effect, self._shown, self._wanted)
+        seen = await post(self._desk, self._run, decision.effect, self._shown, self._wanted, self._keep_claim)
         self._note_shown(seen)
         return seen
 

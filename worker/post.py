@@ -25,7 +25,14 @@ Wanted: TypeAlias = Callable[[], Awaitable[RunRequest]]
 """Gives what the caller asked for."""
 
 
-async def post(desk: Desk, run: RunView, effect: Effect, shown: Run | None, wanted: Wanted) -> Seen:
+async def post(
+    desk: Desk,
+    run: RunView,
+    effect: Effect,
+    shown: Run | None,
+    wanted: Wanted,
+    before_sending: Callable[[], Awaitable[None]],
+) -> Seen:
     """Send one POST.
 
     Args:
@@ -34,17 +41,24 @@ async def post(desk: Desk, run: RunView, effect: Effect, shown: Run | None, want
         effect: What to send.
         shown: The run as the provider showed it in this advance, if it was read.
         wanted: Gives the request that the run was enqueued with.
+        before_sending: Sees, when all is read, that the claim outlives the request.
     """
     thread_id, run_id = run.thread_id or "", run.run_id or ""
     match effect:
         case Effect.CREATE_THREAD:
-            return ThreadAnswered(await desk.provider.create_thread(await wanted(), run_key=run.key))
+            request = await wanted()
+            await before_sending()
+            return ThreadAnswered(await desk.provider.create_thread(request, run_key=run.key))
         case Effect.CREATE_RUN:
-            return CreateAnswered(await desk.provider.create_run(thread_id, await wanted(), run_key=run.key))
+            request = await wanted()
+            await before_sending()
+            return CreateAnswered(await desk.provider.create_run(thread_id, request, run_key=run.key))
         case Effect.SUBMIT_OUTPUTS:
             outputs = await _outputs(desk, run, shown, wanted)
+            await before_sending()
             return OutputsAnswered(await desk.provider.submit_tool_outputs(thread_id, run_id, outputs))
         case Effect.CANCEL_RUN:
+            await before_sending()
             return CancelAnswered(await desk.provider.cancel_run(thread_id, run_id))
         case _:
             assert_never(effect)

@@ -50,6 +50,33 @@ async def test_a_holder_whose_claim_lapsed_sends_nothing_more(new_house):
     assert house.record(key).thread_id == house.provider.runs["run_1"]["thread_id"]
 
 
+async def test_a_holder_that_stalls_between_its_intent_and_its_post_does_not_post(new_house, monkeypatch):
+    """It reads what to send there; when it goes on, others have given its POST up, and repeated it."""
+    house = new_house()
+    key = house.enqueue(thread_id="thread_x")
+    other = house.engine(store=house.new_store())
+    read = house.store.text
+    stalled = []
+
+    async def stall(*args):
+        value = await read(*args)
+        if not stalled and "intent" in house.backend.sync.hget(house.backend.keys.run(key), "progress"):
+            stalled.append(True)
+            for _ in range(6):
+                house.turn(20)
+                await house.serve(Stage.CREATE, other)
+        return value
+
+    monkeypatch.setattr(house.store, "text", stall)
+    await house.serve(Stage.CREATE)
+
+    assert stalled
+    assert house.provider.requests.count("create_run") == 1
+    await house.carry()
+    assert len(house.provider.runs) == 1
+    assert house.record(key).outcome is Outcome.COMPLETED
+
+
 async def test_after_a_gap_in_redis_a_create_searches_before_it_posts(new_house):
     house = new_house()
     house.enqueue(thread_id="thread_x")
