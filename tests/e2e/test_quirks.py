@@ -71,7 +71,7 @@ RUNS = [
 
 def server_for(profile: str) -> RunServer:
     quirks = SERVERS[profile] if profile in SERVERS else {Quirk(profile)}
-    regression = FaultRule(fault=Fault.REGRESSION, operation="cancel", seconds=1)
+    regression = FaultRule(fault=Fault.REGRESSION, operation="cancel", seconds=4)
     return RunServer(
         ServerOptions(quirks=quirks), faults=faults(profile, *([regression] if profile in REGRESSES else []))
     )
