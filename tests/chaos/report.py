@@ -69,7 +69,11 @@ def with_table(readme: str, rows: dict[str, dict[str, Any]]) -> str:
 
 
 def _figures(row: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {_spelt(value)}" for name, value in row["figures"].items())
+    """Write what there was, then what there was none of."""
+    figures = row["figures"]
+    some = ", ".join(f"{name} {_spelt(value)}" for name, value in figures.items() if value != 0)
+    none = ", ".join(name for name, value in figures.items() if value == 0)
+    return f"{some}; none of: {none}" if none else some
 
 
 def _spelt(value: object) -> str:

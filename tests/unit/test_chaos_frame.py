@@ -43,6 +43,15 @@ def test_a_row_replaces_its_own_figures_alone(tmp_path: Path) -> None:
     assert shown == f"before\n\n{report.table(kept)}\n\nafter\n"
 
 
+def test_the_table_tells_what_there_was_before_what_there_was_none_of() -> None:
+    told = figures()
+    told.show("kills", 200)
+    told.demand("double entries", 0, exactly=0)
+    kept = {"a": report.entry(told, "full", 1, 1.0)}
+
+    assert "| lost 2, kills 200; none of: double entries |" in report.table(kept)
+
+
 def failing(size: Size, seed: int, folder: Path) -> Figures:
     return figures(exactly=0)
 
