@@ -69,7 +69,7 @@ def fill(path: Path, text: str) -> None:
 def contender_table(document: Mapping[str, Any]) -> str:
     """Draw the contenders in Markdown, with what they were measured on."""
     section = document["contenders"]
-    headings = ["", "CPU ms a run: no tool, one, three", "sustained runs/s", "requests a run"]
+    headings = ["", "at runs/s", "CPU ms a run: no tool, one, three", "sustained runs/s", "requests a run"]
     rows = [[*headings, "delay, mean and p99 (ms)", "peak memory (MB)"]]
     rows += [_contender(section, name) for name in section[KIND]["figures"]]
     made = section["machine"]
@@ -108,6 +108,7 @@ def _contender(section: Mapping[str, Any], name: str) -> list[str]:
     rate = section[KIND]["sustained"].get(name)
     return [
         name,
+        f"{section[KIND]['rates'][name]:.3g}",
         ", ".join(cpu),
         "—" if rate is None else f"{rate:.3g}",
         f"{one['requests']:.1f}",
