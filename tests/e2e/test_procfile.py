@@ -102,7 +102,7 @@ def test_a_run_from_a_second_process_completes_and_flower_shows_its_tasks(
     names = {task["name"] for task in tasks.values()}
     assert {"runs.create", "runs.poll", "tools.execute", "runs.submit_tool_outputs"} <= names
     (call,) = [task for task in tasks.values() if task["name"] == "tools.execute"]
-    assert call["args"] == "('from-a-shell', 1, 0)"
+    assert call["args"] == "['from-a-shell', 1, 0]"
     assert "secret" not in str(tasks)
 
 
