@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import zip_longest
 from typing import TypeAlias, assert_never
 
 from threadrun.models import Run
@@ -82,13 +83,12 @@ async def _cancelled(desk: Desk, run: RunView, shown: Run) -> Sequence[ToolAnswe
     if wants_approvals(shown):
         return [ToolApproval(call.id, approve=False) for call in ours(shown)]
     cancelled = answer_for(ToolResultKind.CANCELLED)
-    asked = ours(shown)
-    places = places_asked(run.progress.signature, shown) or (-1,) * len(asked)
-    known = await desk.store.outputs(run)
+    places = places_asked(run.progress.signature, shown)
+    known = await desk.store.outputs(run) if places else ()
     settled = {at for at, call in enumerate(run.calls) if call.state in _HAS_OUTPUT}
     return [
         ToolOutput(call.id, known[at][1] if at in settled else cancelled)
-        for call, at in zip(asked, places, strict=True)
+        for call, at in zip_longest(ours(shown), places)
     ]
 
 

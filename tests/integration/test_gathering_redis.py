@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from config.settings import load_settings
+from tests.integration.loop_turns import until
 from tests.integration.redis_server import redis_server
 from threadrun.redis_clients import connect
 from worker.gathering_redis import MAX_TOGETHER
@@ -66,13 +67,6 @@ async def test_what_is_asked_for_meanwhile_goes_with_the_next(client, monkeypatc
     counts = await asyncio.gather(*(client.incr("turns") for _ in range(5)))
 
     assert (await first, counts, sizes) == (1, [2, 3, 4, 5, 6], [1, 5])
-
-
-async def until(true: Callable[[], bool]) -> None:
-    """Let the loop turn until something holds."""
-    async with asyncio.timeout(10):
-        while not true():  # noqa: ASYNC110 - nothing tells of it
-            await asyncio.sleep(0)
 
 
 async def test_what_fails_fails_alone(client):

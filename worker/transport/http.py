@@ -76,11 +76,10 @@ class HttpTransport:
     ) -> None:
         self._deadline_seconds = deadline_seconds
         self._max_reply_bytes = max_reply_bytes
-        self._timeout = aiohttp.ClientTimeout(sock_connect=min(CONNECT_SECONDS, deadline_seconds))
+        timeout = aiohttp.ClientTimeout(sock_connect=min(CONNECT_SECONDS, deadline_seconds))
         self._known_headers: deque[tuple[httpx.Headers, _Headers]] = deque(maxlen=4)
-        self._ready = lru_cache(READY_REQUESTS)(self._without_body)
         context = ssl_context or _default_ssl_context()
-        self._below = PoolTransport(lambda: open_session(max_connections, context), context)
+        self._below = PoolTransport(lambda: open_session(max_connections, context), context, timeout)
 
     async def send(
         self,
@@ -124,19 +123,13 @@ class HttpTransport:
     def _request(self, method: str, url: str, headers: httpx.Headers, body: bytes | None) -> httpx.Request:
         ready = self._ready_headers(headers)
         if body is None:
-            return self._ready(method, url, ready)
+            return _without_body(method, url, ready)
         if len(body) <= _STREAMED_FROM_BYTES:
-            return httpx.Request(method, url, content=body, extensions=self._extensions(url, ready))
+            return httpx.Request(method, url, content=body, extensions=_extensions(url, ready))
         sized = CIMultiDict(ready.multidict)
         sized["content-length"] = str(len(body))
-        extensions = self._extensions(url, _Headers(sized))
+        extensions = _extensions(url, _Headers(sized))
         return httpx.Request(method, url, stream=_Chunks(body), extensions=extensions)
-
-    def _without_body(self, method: str, url: str, headers: _Headers) -> httpx.Request:
-        return httpx.Request(method, url, extensions=self._extensions(url, headers))
-
-    def _extensions(self, url: str, headers: _Headers) -> dict[str, Prepared]:
-        return {PREPARED: Prepared(URL(url, encoded=True), headers.multidict, self._timeout)}
 
     def _ready_headers(self, headers: httpx.Headers) -> _Headers:
         for known, ready in self._known_headers:
@@ -145,6 +138,15 @@ class HttpTransport:
         ready = _Headers(CIMultiDict(headers.multi_items()))
         self._known_headers.append((headers, ready))
         return ready
+
+
+@lru_cache(READY_REQUESTS)
+def _without_body(method: str, url: str, headers: _Headers) -> httpx.Request:
+    return httpx.Request(method, url, extensions=_extensions(url, headers))
+
+
+def _extensions(url: str, headers: _Headers) -> dict[str, Prepared]:
+    return {PREPARED: Prepared(URL(url, encoded=True), headers.multidict)}
 
 
 @cache

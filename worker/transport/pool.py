@@ -29,7 +29,6 @@ class Prepared:
 
     url: URL
     headers: CIMultiDict[str]
-    timeout: aiohttp.ClientTimeout
 
 
 class _Body(httpx.AsyncByteStream):
@@ -50,9 +49,13 @@ class PoolTransport(AiohttpTransport):
     """Send prepared requests; their failures come up as aiohttp's own errors."""
 
     def __init__(
-        self, open_session: Callable[[], aiohttp.ClientSession], ssl_context: ssl.SSLContext
+        self,
+        open_session: Callable[[], aiohttp.ClientSession],
+        ssl_context: ssl.SSLContext,
+        timeout: aiohttp.ClientTimeout,
     ) -> None:
         super().__init__(verify=ssl_context, client=open_session)
+        self._timeout = timeout
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request and read the head of its answer."""
@@ -66,7 +69,7 @@ class PoolTransport(AiohttpTransport):
             data=_data(request),
             allow_redirects=False,
             auto_decompress=False,
-            timeout=prepared.timeout,
+            timeout=self._timeout,
         )
         return httpx.Response(
             response.status,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +11,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from structlog.testing import capture_logs
 
 from tests.integration.engine.scripted_provider import ScriptedProvider
+from tests.integration.loop_turns import until
 from threadrun.status import Stage
 from worker.engine import AWAKE_SECONDS
 
@@ -27,13 +27,6 @@ def hang(house, operation: str) -> tuple[asyncio.Event, asyncio.Event]:
 
     house.provider.hook = hook
     return hanging, go_on
-
-
-async def until(true: Callable[[], bool]) -> None:
-    """Let the loop turn until something holds."""
-    async with asyncio.timeout(10):
-        while not true():  # noqa: ASYNC110 - what is waited for is in Redis
-            await asyncio.sleep(0)
 
 
 async def test_no_more_runs_are_claimed_than_there_are_request_slots(new_house):
