@@ -20,6 +20,7 @@ from threadrun.records import ProviderAnswer
 from threadrun.request import RunRequest
 from threadrun.status import CallState, Stage
 from worker.ask import ask
+from worker.attended import MARGIN_MS, SPARE_MS, Attended, attendable
 from worker.decide import decide, hold
 from worker.decide.decision import (
     Ask,
@@ -67,24 +68,49 @@ _CLOSING_FIELDS = ("usage_of_run", "include", "polls", "requests", "model", "las
 class Advance:
     """Hold what one advance knows; used once."""
 
-    def __init__(self, desk: Desk, run: RunView, clock: RedisClock) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        run: RunView,
+        clock: RedisClock,
+        since: Attended | None = None,
+        *,
+        attends: bool = False,
+    ) -> None:
+        """Begin after a claim, or after the last look at an attended run; that one has no lease until it writes.
+
+        Args:
+            desk: The parts.
+            run: As stored.
+            clock: Redis's clock.
+            since: What the last look left, if the run was not claimed for this one.
+            attends: The run may be attended from now on.
+        """
         self._desk = desk
         self._run = run
         self._clock = clock
+        self._leased = since is None
         self._lease_until_ms = clock.now_ms() + desk.rules.lease_ms
-        self._writes = 0
-        self._polls = 0
-        self._requests = 0
+        self._attends = attends
+        self._since = since or Attended(run, clock, 0, 0)
+        self._writes = self._since.writes
+        self._polls = self._since.polls
+        self._requests = self._since.requests
+        self._attended: Attended | None = None
         self._begun = False
         self._shown: Run | None = None
         self._gathering = Gathering()
         self._request: RunRequest | None = None
         self._closing_fields: dict[str, str | None] = {}
 
-    async def carry(self) -> None:
-        """Carry the run as far as it goes now; where somebody else holds it by then, drop what is in hand."""
+    async def carry(self) -> Attended | None:
+        """Carry the run as far as it goes now; where somebody else holds it by then, drop what is in hand.
+
+        Gives what the next look needs, if the run is to be attended.
+        """
         with suppress(ClaimLost):
             await self._carry()
+        return self._attended
 
     async def _carry(self) -> None:
         if hopeless := given_up(self._run, self._clock.now_ms(), self._desk.rules):
@@ -136,6 +162,7 @@ class Advance:
 
     async def hand_back(self) -> None:
         """Leave the run due at once, for somebody else."""
+        self._attends = False
         await self._rest(0)
 
     async def _load(self) -> None:
@@ -206,6 +233,8 @@ class Advance:
 
     async def _keep_claim(self) -> None:
         rules = self._desk.rules
+        if not self._leased:
+            return  # a read needs no claim
         while self._lease_until_ms - (now := self._clock.now_ms()) <= rules.request_deadline_ms:
             if not await self._desk.store.renew(self._run, rules.lease_ms):
                 raise ClaimLost
@@ -234,21 +263,19 @@ class Advance:
         written = await self._commit(stage, lease_ms, changes, keep_lease=True)
         if not written.ok:
             raise ClaimLost
+        self._leased = True
         self._lease_until_ms = now + lease_ms
-        self._run = replace(
-            self._run,
-            stage=stage,
-            version=written.version,
-            progress=changes.progress,
-            thread_id=self._run.thread_id or changes.facts.get("thread_id"),
-            run_id=self._run.run_id or changes.facts.get("run_id"),
-            status=next_status(self._run, changes),
-        )
+        self._run = _as_written(self._run, stage, changes, written.version)
 
     async def _move(self, move: Move) -> bool:
-        written = await self._commit(move.stage, move.delay_ms, move.changes, keep_lease=False)
+        run, look_ms = self._run, self._clock.now_ms() + move.delay_ms
+        attends = self._attends and attendable(run, move.stage, move.delay_ms)
+        delay_ms = move.delay_ms + SPARE_MS if attends else move.delay_ms
+        written = await self._commit(move.stage, delay_ms, move.changes, keep_lease=False)
         if not written.ok:
             return False
+        if attends:
+            self._attend(_as_written(run, move.stage, move.changes, written.version), look_ms)
         for round_, call in sent_calls(self._run, move.changes):
             limit = call.timeout_seconds + HARD_LIMIT_GRACE_SECONDS
             at = (self._run.key, round_, call.index)
@@ -280,7 +307,33 @@ class Advance:
         log_events(known, stored, written.seq, self._clock.now_ms(), moved)
 
     async def _rest(self, delay_ms: int) -> None:
-        await self._desk.store.rest(self._run, delay_ms, polls=self._polls, requests=self._requests)
+        run, store, look_ms = self._run, self._desk.store, self._clock.now_ms() + delay_ms
+        attends = self._attends and attendable(run, run.stage, delay_ms)
+        if attends and not self._leased and look_ms + MARGIN_MS <= self._since.until_ms:
+            self._attend(run, look_ms, self._since.until_ms)  # nothing is to be written
+            return
+        put_off_ms = delay_ms + SPARE_MS if attends else delay_ms
+        counts = {"polls": self._polls, "requests": self._requests}
+        if self._leased:
+            mine = await store.rest(run, put_off_ms, **counts)
+        else:
+            self._writes += 1
+            mine = await store.attend(run, put_off_ms, f"{run.claim}.{self._writes}", **counts)
+        if mine and attends:
+            self._polls = self._requests = 0
+            self._attend(run, look_ms)
+
+    def _attend(self, run: RunView, look_ms: int, until_ms: int | None = None) -> None:
+        """Have the run looked at again without a claim; it is due for everybody a little later."""
+        self._attended = Attended(
+            run,
+            self._clock,
+            look_ms,
+            until_ms or look_ms + SPARE_MS,
+            self._writes,
+            self._polls,
+            self._requests,
+        )
 
     async def _repair(self, repair: Repair) -> None:
         """Mend calls; then the run is due at once."""
@@ -338,6 +391,18 @@ class Advance:
                 return
         if await self._desk.store.told(self._run):
             log.info("run.told", run_key=self._run.key, run_id=self._run.run_id)
+
+
+def _as_written(run: RunView, stage: Stage, changes: Changes, version: int) -> RunView:
+    return replace(
+        run,
+        stage=stage,
+        version=version,
+        progress=changes.progress,
+        thread_id=run.thread_id or changes.facts.get("thread_id"),
+        run_id=run.run_id or changes.facts.get("run_id"),
+        status=next_status(run, changes),
+    )
 
 
 def _moved(before: Stage, after: Stage) -> Mapping[str, str]:

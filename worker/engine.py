@@ -3,6 +3,8 @@
 A wake-up claims and is over; nobody waits for the runs that it began to advance. So a run that hangs at its provider
 holds one request slot until its request's deadline, and holds up neither its stage nor another profile.
 
+A run at work is looked at again by whoever looked last, without another claim (worker/attended.py).
+
 Who found work in a stage stays awake for it for a while: as long as more becomes due, its own tick wakes it directly,
 and a message is only sent when nobody is awake or the one who is has no slot left.
 """
@@ -13,13 +15,14 @@ import asyncio
 import time
 from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import structlog
 from redis.exceptions import RedisError
 
 from threadrun.status import Stage
 from worker.advance import Advance
+from worker.attended import Attended, AttendedRuns
 from worker.desk import Desk
 from worker.redis_clock import RedisClock
 from worker.view import RunView
@@ -27,8 +30,14 @@ from worker.view import RunView
 GATHERING_SECONDS = 0.005
 """How long freed slots are gathered before what waits for one is claimed: one claim for several runs."""
 
+LOOKING_SECONDS = 0.05
+"""How often the attended runs are gone through for those whose look is due: many looks in one turn of the loop."""
+
 AWAKE_SECONDS = 1.0
 """How long an engine stays awake for a stage after it found work there."""
+
+Turn: TypeAlias = Stage | Literal["attended"]
+"""What a free slot is given to: a stage whose due runs are claimed, or the attended runs."""
 
 log = structlog.get_logger("threadrun.engine")
 
@@ -36,12 +45,18 @@ log = structlog.get_logger("threadrun.engine")
 class Engine:
     """Advance the runs of one profile, as many at a time as it has request slots; used on the loop only."""
 
-    def __init__(self, desk: Desk, profile: str, slots: int, claim_limit: int) -> None:
+    def __init__(
+        self, desk: Desk, profile: str, slots: int, claim_limit: int, most_attended: int = 0
+    ) -> None:
+        """Take so many slots; at most so many runs are claimed at a time, and so many attended."""
         self._desk = desk
         self._profile = profile
         self._free_slots = slots
         self._claim_limit = claim_limit
-        self._woken: dict[Stage, None] = {}  # in the order of their turns
+        self._most_attended = most_attended
+        self._attended = AttendedRuns()
+        self._looking = False
+        self._woken: dict[Turn, None] = {}  # in the order of their turns
         self._awake_until: dict[Stage, float] = {}
         self._under_way: set[asyncio.Task[None]] = set()
         self._gathering = False
@@ -71,10 +86,49 @@ class Engine:
     async def _claim_woken(self) -> int:
         claimed = 0
         while self._woken and self._free_slots and not self._draining:
-            stage = next(iter(self._woken))
-            del self._woken[stage]
-            claimed += await self._claim(stage)
+            turn = next(iter(self._woken))
+            del self._woken[turn]
+            if turn == "attended":
+                self._look()
+            else:
+                claimed += await self._claim(turn)
         return claimed
+
+    def _look(self) -> None:
+        """Look at the attended runs that are due, as far as there are slots."""
+        while self._free_slots and (attended := self._attended.take_due()):
+            self._free_slots -= 1
+            self._begin(self._advance(attended.run, attended.clock, attended))
+        if not self._free_slots:
+            self._woken["attended"] = None  # there may be more; last in the row
+
+    def _look_now_and_then(self) -> None:
+        self._looking = False
+        if self._draining:
+            return
+        if "attended" not in self._woken:
+            self._look()
+        self._keep_looking()
+
+    def _keep_looking(self) -> None:
+        if len(self._attended) and not self._looking:
+            self._looking = True
+            asyncio.get_running_loop().call_later(LOOKING_SECONDS, self._look_now_and_then)
+
+    def _attend(self, attended: Attended) -> None:
+        if self._draining:
+            self._begin(self._leave(attended))
+            return
+        self._attended.keep(attended)
+        self._keep_looking()
+
+    async def _leave(self, attended: Attended) -> None:
+        """Have an attended run looked at by another worker when its look is due."""
+        run, left_ms = attended.run, max(0, attended.look_ms - attended.clock.now_ms())
+        with suppress(RedisError, OSError):  # then it is due a little later
+            await self._desk.store.attend(
+                run, left_ms, f"{run.claim}.left", polls=attended.polls, requests=attended.requests
+            )
 
     async def _claim(self, stage: Stage) -> int:
         slots = min(self._free_slots, self._claim_limit)
@@ -96,6 +150,7 @@ class Engine:
             log.warning("run.quarantined", run_key=run_key, stage=stage.value)
         clock = RedisClock(claimed.now_ms)
         for run in claimed.runs:
+            self._attended.drop(run.key)
             self._begin(self._advance(run, clock))
         for run_key in claimed.unreadable:
             self._begin(self._put_off(stage, run_key))
@@ -108,9 +163,12 @@ class Engine:
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
-    async def _advance(self, run: RunView, clock: RedisClock) -> None:
+    async def _advance(self, run: RunView, clock: RedisClock, since: Attended | None = None) -> None:
+        attends = len(self._attended) < self._most_attended
         try:
-            await self._carry(Advance(self._desk, run, clock), run)
+            attended = await self._carry(Advance(self._desk, run, clock, since, attends=attends), run)
+            if attended is not None:
+                self._attend(attended)
         except (RedisError, OSError) as error:
             log.warning(
                 "run.left_to_lease", run_key=run.key, stage=run.stage.value, error=type(error).__name__
@@ -130,12 +188,13 @@ class Engine:
             times = await self._desk.store.unread(stage, self._profile, run_key, lease_ms)
             log.error("run.unreadable", run_key=run_key, stage=stage.value, times=times)
 
-    async def _carry(self, advance: Advance, run: RunView) -> None:
+    async def _carry(self, advance: Advance, run: RunView) -> Attended | None:
         try:
-            await advance.carry()
+            return await advance.carry()
         except asyncio.CancelledError:
             await advance.hand_back()
             log.info("run.handed_back", run_key=run.key, stage=run.stage.value)
+            return None
 
     def _give_slot_back(self) -> None:
         self._free_slots += 1
@@ -157,6 +216,11 @@ class Engine:
     def drain(self) -> None:
         """Claim nothing more."""
         self._draining = True
+
+    def leave_attended(self) -> None:
+        """Leave the attended runs to other workers; called on the loop, when it drains."""
+        for attended in self._attended.take_all():
+            self._begin(self._leave(attended))
 
     async def finish(self) -> None:
         """Wait until nothing is under way."""

@@ -23,6 +23,7 @@ from threadrun.client import RunClient
 from threadrun.keys import Keys
 from threadrun.status import Stage
 from threadrun.tools import ToolRegistry
+from worker.attended import MOST_ATTENDED
 from worker.desk import Desk, ServedTools
 from worker.echo import Echo
 from worker.engine import Engine
@@ -167,7 +168,9 @@ class RunsRuntime:
                 worker_id=self.identity.worker_id,
                 suspects=suspects,
             )
-            self._engines[name] = Engine(desk, name, profile.max_requests, settings.engine.claim_limit)
+            self._engines[name] = Engine(
+                desk, name, profile.max_requests, settings.engine.claim_limit, MOST_ATTENDED
+            )
             self._twin_finders.append(TwinFinder(desk, name))
         self._client = client
 
@@ -195,6 +198,7 @@ class RunsRuntime:
             self._draining = True
             for engine in self._engines.values():
                 engine.drain()
+                self._loop.soon(engine.leave_attended)
             for finder in self._twin_finders:
                 finder.drain()
             self._drain_timer.start()

@@ -148,6 +148,22 @@ class RunStore:
         ]
         return bool(await self._scripts.call("rest", keys, args))
 
+    async def attend(
+        self, run: RunView, delay_ms: int, op: str, *, polls: int = 0, requests: int = 0
+    ) -> bool:
+        """Put off the entry of a run that is looked at without a lease; false: it is somebody else's, or due.
+
+        What Redis knows of the profile's gates comes along, as with a claim.
+        """
+        names = self.keys
+        keys = [names.run(run.key), names.agenda(run.stage, run.profile), names.permits(run.profile)]
+        args: list[Arg] = [
+            run.key, run.version, run.claim, run.news, delay_ms, polls, requests, op, *GATE_FIELDS,
+        ]  # fmt: skip
+        held, now_ms, gates = await self._scripts.call("attend", keys, args)
+        self.gates.hear(run.profile, int(now_ms), gates)
+        return bool(int(held))
+
     async def commit(self, run: RunView, write: Commit) -> Written:
         """Write facts and, for the newest claim, the decision."""
         answer = await self._scripts.call(

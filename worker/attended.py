@@ -1,0 +1,94 @@
+"""Runs that an engine looks at again by itself, without giving them back to the agenda and claiming them anew.
+
+A run at work is looked at every second or so, and mostly nothing has changed: to end a claim and to make the next
+would cost more than the look. So who looked last looks again. Nobody has to wait for it: the run's entry in the agenda
+stands a little after that look, and whoever finds it due there claims it. A look of this kind holds no lease. It only
+reads; what it writes is written for the newest claim, or not at all, like everything else.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+
+from threadrun.status import Stage
+from worker.redis_clock import RedisClock
+from worker.view import RunView
+
+SPARE_MS = 5_000
+"""How long after its next look an attended run is due for everybody; several looks may fall into that time."""
+
+MARGIN_MS = 2_000
+"""How much of that must be left at the next look; else the entry is put off again before it."""
+
+LONGEST_DELAY_MS = 10_000
+"""A run that is to be looked at later than this is given back: to keep it in mind would save little."""
+
+MOST_ATTENDED = 10_000
+"""How many runs an engine keeps in mind, with about 2 KB each; the others are claimed for each look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attended:
+    """Hold what the next look at a run must know of the last one."""
+
+    run: RunView
+    """As last written."""
+    clock: RedisClock
+    look_ms: int
+    """When to look again."""
+    until_ms: int
+    """When its entry in the agenda is due for everybody."""
+    writes: int = 0
+    """Writes under its claim so far; they are numbered."""
+    polls: int = 0
+    """Looks that are not counted in the record yet."""
+    requests: int = 0
+    """Requests that are not."""
+
+
+def attendable(run: RunView, stage: Stage, delay_ms: int) -> bool:
+    """Tell whether a run may be attended; one that may have killed its worker is carried under a lease only."""
+    return stage is Stage.POLL and delay_ms <= LONGEST_DELAY_MS and not run.suspect
+
+
+class AttendedRuns:
+    """Keep runs until their next look; used on the loop only."""
+
+    def __init__(self) -> None:
+        self._of_run: dict[str, Attended] = {}
+        self._next: list[tuple[int, int, Attended]] = []
+        self._numbers = count()
+
+    def __len__(self) -> int:
+        return len(self._of_run)
+
+    def keep(self, attended: Attended) -> None:
+        """Keep a run, unless it is kept under a newer claim already."""
+        key = attended.run.key
+        known = self._of_run.get(key)
+        if known is None or known.run.claim <= attended.run.claim:
+            self._of_run[key] = attended
+            heapq.heappush(self._next, (attended.look_ms, next(self._numbers), attended))
+
+    def drop(self, run_key: str) -> None:
+        """Forget a run: somebody claims it."""
+        self._of_run.pop(run_key, None)
+
+    def take_due(self) -> Attended | None:
+        """Give up the run whose look is due first; none: nothing is due."""
+        while self._next and self._next[0][2].clock.now_ms() >= self._next[0][0]:
+            attended = heapq.heappop(self._next)[2]
+            if self._of_run.get(attended.run.key) is attended:
+                del self._of_run[attended.run.key]
+                return attended
+        return None
+
+    def take_all(self) -> Iterator[Attended]:
+        """Give up all of them."""
+        kept = list(self._of_run.values())
+        self._of_run.clear()
+        self._next.clear()
+        yield from kept

@@ -1,0 +1,20 @@
+-- Puts off the agenda entry of a run that its last holder goes on looking at without a lease, or gives it back. No
+-- version, no event.
+-- KEYS 1 record  2 agenda  3 permits of the profile
+-- ARGV 1 run key  2 version  3 claim  4 news seen  5 delay (ms)  6 polls  7 requests  8 operation id
+--      9… fields of the permits to tell
+-- Returns {1, or 0 when somebody else was first or something happened meanwhile; now; {permits' field…}}. A repeat
+-- (same operation id) counts nothing twice.
+local at = redis.call('HMGET', KEYS[1], 'version', 'claim', 'news', 'attend_op')
+local now = now_ms()
+local function answer(held) return {held, int(now), redis.call('HMGET', KEYS[3], unpack(ARGV, 9))} end
+
+if at[1] ~= ARGV[2] or at[2] ~= ARGV[3] then return answer(0) end
+if at[4] ~= ARGV[8] then
+  if ARGV[6] ~= '0' then redis.call('HINCRBY', KEYS[1], 'polls', ARGV[6]) end
+  if ARGV[7] ~= '0' then redis.call('HINCRBY', KEYS[1], 'requests', ARGV[7]) end
+  redis.call('HSET', KEYS[1], 'attend_op', ARGV[8])
+end
+if at[3] ~= ARGV[4] then return answer(0) end -- its entry is due already
+redis.call('ZADD', KEYS[2], 'XX', int(now + ARGV[5]), ARGV[1])
+return answer(1)
