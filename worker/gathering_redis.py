@@ -1,8 +1,8 @@
 """An asyncio Redis client that sends together what is asked for together.
 
 The engine advances many runs at once, and each of their commands alone would pay for taking a connection, a write,
-a read and a wake-up of the loop. Here one pipeline is under way at a time, and what is asked for meanwhile goes out
-with the next.
+a read and a wake-up of the loop, and wake Redis for itself. Here one exchange is under way at a time, and what is asked
+for meanwhile goes out with the next.
 """
 
 from __future__ import annotations
@@ -11,29 +11,35 @@ import asyncio
 from typing import Any, TypeAlias
 
 from redis.asyncio import Redis
+from redis.connection import HiredisRespSerializer
+from redis.exceptions import ResponseError
 
 MAX_TOGETHER = 64
-"""More commands than this wait for the next pipeline, so that Redis serves others in between."""
+"""More commands than this wait for the next exchange, so that Redis serves others in between."""
+
+GATHERING_SECONDS = 0.002
+"""How long the first command waits for others, unless an exchange has just ended; a run's deadlines are seconds."""
 
 _Asked: TypeAlias = tuple[tuple[Any, ...], dict[str, Any], asyncio.Future[Any]]
 
 
 class GatheringRedis(Redis):
-    """Send what gathers while a pipeline is under way as the next one; used on one loop only.
+    """Send what gathers while an exchange is under way with the next one; used on one loop only.
 
-    A pipeline is no transaction: each command stands for itself, and is answered or fails for itself. When a
-    connection breaks, all commands of its pipeline are tried again, as one would be alone.
+    An exchange is no transaction: each command stands for itself, and is answered or fails for itself. When a
+    connection breaks, all commands of its exchange are tried again, as one would be alone.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._asked: list[_Asked] = []
         self._sender: asyncio.Task[None] | None = None
+        # What redis-py's blocking client writes its commands with where hiredis is installed.
+        self._pack = HiredisRespSerializer().pack
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """Ask for a command, and wait for its answer."""
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Any] = loop.create_future()
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._asked.append((args, options, answer))
         if self._sender is None:
             self._sender = asyncio.create_task(self._send())
@@ -41,6 +47,7 @@ class GatheringRedis(Redis):
 
     async def _send(self) -> None:
         try:
+            await asyncio.sleep(GATHERING_SECONDS)
             while self._asked:
                 asked, self._asked = self._asked[:MAX_TOGETHER], self._asked[MAX_TOGETHER:]
                 await self._send_together(asked)
@@ -48,11 +55,8 @@ class GatheringRedis(Redis):
             self._sender = None
 
     async def _send_together(self, asked: list[_Asked]) -> None:
-        pipe = self.pipeline(transaction=False)
-        for args, options, _ in asked:
-            pipe.execute_command(*args, **options)
         try:
-            answers = await pipe.execute(raise_on_error=False)
+            answers = await self._exchange(asked)
         except Exception as error:  # whatever it is, those who wait must hear of it
             answers = [error] * len(asked)
         for (_, _, waiting), answer in zip(asked, answers, strict=True):
@@ -62,3 +66,25 @@ class GatheringRedis(Redis):
                 waiting.set_exception(answer)
             else:
                 waiting.set_result(answer)
+
+    async def _exchange(self, asked: list[_Asked]) -> list[Any]:
+        pool: Any = self.connection_pool  # redis-py's pools are not annotated
+        connection = await pool.get_connection()
+        try:
+            answers: list[Any] = await connection.retry.call_with_retry(
+                lambda: self._ask_on(connection, asked), lambda error: connection.disconnect()
+            )
+        finally:
+            await pool.release(connection)
+        return answers
+
+    async def _ask_on(self, connection: Any, asked: list[_Asked]) -> list[Any]:
+        packed = b"".join(part for args, _, _ in asked for part in self._pack(*args))
+        await connection.send_packed_command(packed)
+        return [await self._answer(connection, args[0], options) for args, options, _ in asked]
+
+    async def _answer(self, connection: Any, command: str, options: dict[str, Any]) -> Any:
+        try:
+            return await self.parse_response(connection, command, **options)
+        except ResponseError as error:
+            return error

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from redis.asyncio.client import Pipeline
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
@@ -15,7 +14,7 @@ from config.settings import load_settings
 from tests.integration.loop_turns import until
 from tests.integration.redis_server import redis_server
 from threadrun.redis_clients import connect
-from worker.gathering_redis import MAX_TOGETHER
+from worker.gathering_redis import MAX_TOGETHER, GatheringRedis
 from worker.redis_clients import async_redis_client
 
 
@@ -32,21 +31,21 @@ async def client(url: str) -> AsyncIterator[Any]:
         yield opened
 
 
-def pipelines(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Note how many commands each pipeline holds."""
+def exchanges(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Note how many commands each exchange holds."""
     sizes: list[int] = []
-    execute = Pipeline.execute
+    ask = GatheringRedis._ask_on
 
-    async def noting(self: Any, *args: Any, **options: Any) -> Any:
-        sizes.append(len(self))
-        return await execute(self, *args, **options)
+    async def noting(self: Any, connection: Any, asked: Any) -> Any:
+        sizes.append(len(asked))
+        return await ask(self, connection, asked)
 
-    monkeypatch.setattr(Pipeline, "execute", noting)
+    monkeypatch.setattr(GatheringRedis, "_ask_on", noting)
     return sizes
 
 
 async def test_what_is_asked_for_together_is_sent_together_and_answered_in_its_order(client, monkeypatch):
-    sizes = pipelines(monkeypatch)
+    sizes = exchanges(monkeypatch)
     counts = await asyncio.gather(*(client.incr("turns") for _ in range(MAX_TOGETHER)))
 
     assert counts == list(range(1, MAX_TOGETHER + 1))
@@ -54,14 +53,14 @@ async def test_what_is_asked_for_together_is_sent_together_and_answered_in_its_o
 
 
 async def test_so_much_that_redis_could_serve_nobody_else_is_sent_in_parts(client, monkeypatch):
-    sizes = pipelines(monkeypatch)
+    sizes = exchanges(monkeypatch)
     await asyncio.gather(*(client.incr("turns") for _ in range(MAX_TOGETHER + 1)))
 
     assert sizes == [MAX_TOGETHER, 1]
 
 
 async def test_what_is_asked_for_meanwhile_goes_with_the_next(client, monkeypatch):
-    sizes = pipelines(monkeypatch)
+    sizes = exchanges(monkeypatch)
     first = asyncio.create_task(client.incr("turns"))
     await until(lambda: bool(sizes))
     counts = await asyncio.gather(*(client.incr("turns") for _ in range(5)))
