@@ -6,7 +6,6 @@ what is stored and decides again.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,9 +17,10 @@ import structlog
 from threadrun.models import Run, Usage
 from threadrun.records import ProviderAnswer
 from threadrun.request import RunRequest
-from threadrun.status import CallState, Stage
+from threadrun.status import Stage
 from worker.ask import ask
 from worker.attended import MARGIN_MS, SPARE_MS, Attended, attendable
+from worker.dead_claimants import judged
 from worker.decide import decide, hold
 from worker.decide.decision import (
     Ask,
@@ -49,8 +49,9 @@ from worker.redis_clock import RedisClock
 from worker.store.gates import Kind
 from worker.store.runs import Written
 from worker.store.writes import Commit, next_status, sent_calls
+from worker.tell import tell
 from worker.transitions import log_events, log_finished
-from worker.view import HARD_LIMIT_GRACE_SECONDS, CallView, Effect, Intent, RunView, with_calls
+from worker.view import HARD_LIMIT_GRACE_SECONDS, Effect, Intent, RunView, with_calls
 
 log = structlog.get_logger("threadrun.advance")
 
@@ -61,7 +62,6 @@ FIRST_PATIENCE_MS = 1_000
 """How long an advance waits for its first permit where a rate is set; longer, and its slot serves another run."""
 
 _WITH_CALLS = frozenset({Stage.TOOLS, Stage.SUBMIT, Stage.CANCEL})
-_TELL_TIMEOUT_SECONDS = 10.0
 _CLOSING_FIELDS = ("usage_of_run", "include", "polls", "requests", "model", "last_answer", "reason")
 
 
@@ -147,7 +147,7 @@ class Advance:
             case Finish():
                 await self._finish(decision)
             case Tell():
-                await self._tell()
+                await tell(self._desk, self._run, self._wanted)
             case _:
                 assert_never(decision)
 
@@ -173,25 +173,8 @@ class Advance:
             disturbed, echoed = self._desk.observer.was_disturbed(), self._desk.metadata_echoed
             run = replace(run, search_first=disturbed, metadata_echoed=echoed)
         if run.stage in _WITH_CALLS and run.round:
-            run = with_calls(run, await self._judged(await store.calls(run)))
+            run = with_calls(run, await judged(self._desk, await store.calls(run), self._clock.now_ms()))
         self._run = run
-
-    async def _judged(self, calls: tuple[CallView, ...]) -> tuple[CallView, ...]:
-        """Mark the calls whose worker is dead, if that may be judged at all."""
-        claimants = {call.worker for call in calls if call.state is CallState.CLAIMED}
-        if not claimants or not self._desk.observer.may_judge():
-            return calls
-        heartbeats = await self._desk.store.heartbeats(sorted(claimants))
-        dead = self._desk.observer.dead(heartbeats, self._clock.now_ms())
-        if not dead:
-            return calls
-        held = await self._desk.store.calls_in_hand(sorted(dead))
-        return tuple(
-            replace(call, claimant_dead=True, alone=held[call.worker] == 1)
-            if call.state is CallState.CLAIMED and call.worker in dead
-            else call
-            for call in calls
-        )
 
     async def _ask(self, question: Question) -> Seen:
         if question is Question.RECORD:
@@ -376,21 +359,6 @@ class Advance:
             (text,) = await self._desk.store.text(self._run.key, "request")
             self._request = RunRequest.model_validate_json(text or "{}")
         return self._request
-
-    async def _tell(self) -> None:
-        """Send the caller's task; until the broker has taken it, the run stays due."""
-        (outcome,) = await self._desk.store.text(self._run.key, "outcome")
-        on_done = (await self._wanted()).on_done
-        if on_done is not None:
-            told = {"run_key": self._run.key, "outcome": outcome}
-            sent = self._desk.outbox.send(Message(on_done.task, kwargs=told, queue=on_done.queue))
-            try:
-                await asyncio.wait_for(asyncio.wrap_future(sent), _TELL_TIMEOUT_SECONDS)
-            except Exception as error:  # the broker's own errors: the lease lapses, and it is told again
-                log.warning("run.not_told", run_key=self._run.key, error=type(error).__name__)
-                return
-        if await self._desk.store.told(self._run):
-            log.info("run.told", run_key=self._run.key, run_id=self._run.run_id)
 
 
 def _as_written(run: RunView, stage: Stage, changes: Changes, version: int) -> RunView:

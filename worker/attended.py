@@ -77,9 +77,15 @@ class AttendedRuns:
         """Forget a run: somebody claims it."""
         self._of_run.pop(run_key, None)
 
+    @property
+    def is_due(self) -> bool:
+        """Tell whether there may be a run to look at; any thread may ask."""
+        first = next(iter(self._next), None)
+        return first is not None and first[2].clock.now_ms() >= first[0]
+
     def take_due(self) -> Attended | None:
         """Give up the run whose look is due first; none: nothing is due."""
-        while self._next and self._next[0][2].clock.now_ms() >= self._next[0][0]:
+        while self.is_due:
             attended = heapq.heappop(self._next)[2]
             if self._of_run.get(attended.run.key) is attended:
                 del self._of_run[attended.run.key]

@@ -30,9 +30,6 @@ from worker.view import RunView
 GATHERING_SECONDS = 0.005
 """How long freed slots are gathered before what waits for one is claimed: one claim for several runs."""
 
-LOOKING_SECONDS = 0.05
-"""How often the attended runs are gone through for those whose look is due: many looks in one turn of the loop."""
-
 AWAKE_SECONDS = 1.0
 """How long an engine stays awake for a stage after it found work there."""
 
@@ -55,7 +52,6 @@ class Engine:
         self._claim_limit = claim_limit
         self._most_attended = most_attended
         self._attended = AttendedRuns()
-        self._looking = False
         self._woken: dict[Turn, None] = {}  # in the order of their turns
         self._awake_until: dict[Stage, float] = {}
         self._under_way: set[asyncio.Task[None]] = set()
@@ -89,38 +85,29 @@ class Engine:
             turn = next(iter(self._woken))
             del self._woken[turn]
             if turn == "attended":
-                self._look()
+                self.look()
             else:
                 claimed += await self._claim(turn)
         return claimed
 
-    def _look(self) -> None:
-        """Look at the attended runs that are due, as far as there are slots."""
-        while self._free_slots and (attended := self._attended.take_due()):
+    @property
+    def has_to_look(self) -> bool:
+        """Tell whether it attends runs whose look is due; any thread may ask."""
+        return self._attended.is_due
+
+    def look(self) -> None:
+        """Look at the attended runs that are due, as far as there are slots; called on the loop, again and again."""
+        while self._free_slots and not self._draining and (attended := self._attended.take_due()):
             self._free_slots -= 1
             self._begin(self._advance(attended.run, attended.clock, attended))
         if not self._free_slots:
             self._woken["attended"] = None  # there may be more; last in the row
-
-    def _look_now_and_then(self) -> None:
-        self._looking = False
-        if self._draining:
-            return
-        if "attended" not in self._woken:
-            self._look()
-        self._keep_looking()
-
-    def _keep_looking(self) -> None:
-        if len(self._attended) and not self._looking:
-            self._looking = True
-            asyncio.get_running_loop().call_later(LOOKING_SECONDS, self._look_now_and_then)
 
     def _attend(self, attended: Attended) -> None:
         if self._draining:
             self._begin(self._leave(attended))
             return
         self._attended.keep(attended)
-        self._keep_looking()
 
     async def _leave(self, attended: Attended) -> None:
         """Have an attended run looked at by another worker when its look is due."""

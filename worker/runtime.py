@@ -126,6 +126,7 @@ class RunsRuntime:
             retention_seconds=engine.retention_seconds,
             watch=self._observer.clock,
             serves_itself=self._serves_itself,
+            look=self._look,
         )
         self._ending = threading.Lock()
         self._draining = False
@@ -189,6 +190,11 @@ class RunsRuntime:
             self._loop.soon(lambda: engine.wake(stage))
             return True
         return False
+
+    def _look(self) -> None:
+        for engine in self._engines.values():
+            if engine.has_to_look:
+                self._loop.soon(engine.look)
 
     def drain(self) -> None:
         """Stop claiming; what is in hand is finished, and handed back when the drain time is over."""

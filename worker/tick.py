@@ -1,4 +1,4 @@
-"""Ask every 50 ms which stages have due runs, and send their wake-ups; trim the indexes once a minute.
+"""Ask every 50 ms which stages have due runs, and send their wake-ups; have attended runs looked at; trim indexes.
 
 It runs in a thread of every `runs` worker. There is no leader: the mark `wake:{stage}:{profile}` keeps several
 workers from sending the same wake-up, and lapses by itself when its message is lost: after 1 s, then after 2, 4 … s,
@@ -64,9 +64,23 @@ class Tick:
         retention_seconds: int,
         watch: JumpWatch | None = None,
         serves_itself: Callable[[Stage, str], bool] = lambda stage, profile: False,
+        look: Callable[[], None] = lambda: None,
     ) -> None:
-        """Send no message where `serves_itself` says that this process has begun to claim what is due."""
+        """Tick for a process.
+
+        Args:
+            redis: A blocking client.
+            keys: The names of keys.
+            profiles: Those that the process serves.
+            outbox: The way to the broker.
+            tick_ms: The time between two ticks.
+            retention_seconds: How long finished runs stay.
+            watch: Knows Redis's clock.
+            serves_itself: Tells whether this process has begun to claim what is due, so that no message is needed.
+            look: Has this process look at what it attends.
+        """
         self._serves_itself = serves_itself
+        self._look = look
         self._keys = keys
         self._watch = watch or JumpWatch()
         self._outbox = outbox
@@ -122,6 +136,7 @@ class Tick:
                 stage, profile = self._pairs[int(position)]
                 if not self._serves_itself(stage, profile):
                     self._outbox.send(Message(TASK_OF_STAGE[stage], (profile,)))
+            self._look()
             if jump_ms or not self._begun:
                 self._set_right(ahead_ms, jump_ms)
             self._trim()

@@ -63,6 +63,7 @@ async def test_a_runs_life_uses_every_script_file_and_no_other(backend, client, 
     key = await whole_life(client, store, backend.now_ms(), on_done="shop.done")
     run = await claim_one(store, Stage.FINALIZE)
     await store.rest(run, 0)
+    await store.attend(run, 0, "op")
     await store.told(await claim_one(store, Stage.FINALIZE))
     await reopen(store, CallAddress(key, 1, 0), "token")
     await claim_call(store, CallAddress(key, 1, 0), "token")

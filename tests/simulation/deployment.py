@@ -41,6 +41,8 @@ START_MS = 1_790_000_000_000
 BEAT_SECONDS = 5.0
 DEAD_AFTER_SECONDS = 15.0
 RULES = Rules(poll=Gentle(first_ms=500, share=0.5, cap_ms=10_000, jitter=0))
+LOOK_SECONDS = 0.5
+"""How often attended runs are gone through."""
 MOST_SECONDS = 1_000.0
 """More virtual time than any run here may take."""
 
@@ -207,6 +209,8 @@ class Deployment:
             return False
         assert self.seconds - self.began < MOST_SECONDS, f"no end in sight: {due}"
         wait = max(0.001, min(due.values())) if min(due.values()) > 0 else 1.0
+        assert self.runs is not None
+        wait = min(wait, LOOK_SECONDS)  # the looks of attended runs are in no agenda
         for process in (self.runs, self.tools):
             assert process is not None
             wait = min(wait, max(0.001, process.beats_at - self.seconds))
@@ -294,6 +298,7 @@ class RunsProcess:
             tick_ms=50,
             retention_seconds=604_800,
             watch=observer.clock,
+            look=self.look,
         )
         desk = self._desk(observer, served.worker_id)
         self._engine = furnish.engine(desk)
@@ -318,6 +323,15 @@ class RunsProcess:
     def serve(self, stage: Stage) -> None:
         self.tick.received(stage, PROFILE)
         self._home.run(self._engine.serve(stage))
+
+    def look(self) -> None:
+        """Look at the attended runs whose time has come."""
+
+        async def begin() -> None:
+            self._engine.look()
+
+        self._home.run(begin())
+        self.life.check()
 
     def look_for_twins(self) -> None:
         self._home.run(self._finder.serve())

@@ -61,4 +61,4 @@ def desk(
 
 def engine(parts: Desk) -> Engine:
     """Build the engine of one profile."""
-    return Engine(parts, PROFILE, SLOTS, 100)
+    return Engine(parts, PROFILE, SLOTS, 100, most_attended=SLOTS)

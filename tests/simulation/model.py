@@ -67,6 +67,7 @@ STAGE_OF_TASK = {task: stage for stage, task in TASK_OF_STAGE.items()}
 AGENDAS = [stage for stage in Stage if stage is not Stage.DONE]
 
 _TWINS = Message("look for twins")
+_LOOKS = Message("look at attended runs")
 """Not a message in truth: every worker looks for twins once a second."""
 
 
@@ -103,7 +104,7 @@ class Model(RuleBasedStateMachine):
         desk = furnish.desk(self.store, seam, self.provider, RULES, self.observer, outbox, "runs1")
         self.ticker = Tick(
             direct, self.keys, [PROFILE], cast(Any, outbox), tick_ms=50, retention_seconds=604_800,
-            watch=self.observer.clock,
+            watch=self.observer.clock, look=self._note_looks,
         )  # fmt: skip
         self.engine, self.finder = furnish.engine(desk), TwinFinder(desk, PROFILE)
         for name, idempotent in IDEMPOTENT.items():
@@ -217,10 +218,19 @@ class Model(RuleBasedStateMachine):
         if _TWINS not in self.bag and self.redis.zcount(self.keys.twins(PROFILE), "-inf", self.now_ms()):
             self.bag.append(_TWINS)
 
+    def _note_looks(self) -> None:
+        if self.engine.has_to_look and _LOOKS not in self.bag:
+            self.bag.append(_LOOKS)
+
+    async def _look(self) -> None:
+        self.engine.look()
+
     def deliver(self, message: Message, at: int = 0, mishap: Mishap = Mishap.NONE) -> None:
         if stage := STAGE_OF_TASK.get(message.task):
             self.ticker.received(stage, PROFILE)
             self.drive(self.engine.serve(stage), Order(at, mishap))
+        elif message is _LOOKS:
+            self.drive(self._look(), Order(at, mishap))
         elif message is _TWINS:
             self.drive(self.finder.serve(), Order(at, mishap))
         elif message.task == "tools.execute":

@@ -52,7 +52,7 @@ async def test_a_broker_that_refuses_is_asked_again_after_the_lease(new_house):
 
 
 async def test_a_broker_that_never_answers_holds_the_run_no_longer_than_a_lease(new_house, monkeypatch):
-    monkeypatch.setattr("worker.advance._TELL_TIMEOUT_SECONDS", 0.01)
+    monkeypatch.setattr("worker.tell.TELL_TIMEOUT_SECONDS", 0.01)
     house = new_house()
     house.enqueue(on_done="shop.done")
     answers: list[Future[None]] = []

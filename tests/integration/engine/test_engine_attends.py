@@ -1,0 +1,220 @@
+"""A run at work is looked at again by the engine that looked last, without a claim; others step in if it does not."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from tests.integration.engine.scripted_provider import ScriptedProvider
+from threadrun.status import Outcome, Stage
+from worker.attended import SPARE_MS
+from worker.engine import Engine
+from worker.store.scripts import Scripts
+
+
+@pytest.fixture
+def scripts(monkeypatch):
+    """Count what is asked of Redis, by script."""
+    counts: Counter[str] = Counter()
+    call = Scripts.call
+
+    def noting(self, name, keys, args):
+        counts[name] += 1
+        return call(self, name, keys, args)
+
+    monkeypatch.setattr(Scripts, "call", noting)
+    return counts
+
+
+def attending(house, most=100, **parts):
+    return Engine(house.desk(**parts), "default", 20, 100, most)
+
+
+async def look(engine):
+    engine.look()
+    await engine.finish()
+
+
+async def at_work(house, engine, **options):
+    """Enqueue a run and carry it to where the provider works on it."""
+    key = house.enqueue(**options)
+    await house.serve(Stage.CREATE, engine)
+    return key
+
+
+def work_on(house):
+    """Have the provider show the run at work, and never anything else."""
+    house.provider._step = lambda run: run.update(status="in_progress")
+
+
+def claims(house, key):
+    return int(house.stored(key)["claim"])
+
+
+def reads(house):
+    return house.provider.requests.count("get_run")
+
+
+async def test_looks_at_a_run_at_work_need_no_claim_and_an_unchanged_one_writes_nothing(new_house, scripts):
+    house = new_house()
+    engine = attending(house)
+    await at_work(house, engine)
+    work_on(house)
+    house.turn(1)
+    await look(engine)  # in_progress: that is written
+    scripts.clear()
+    for _ in range(3):
+        house.turn(1)
+        await look(engine)
+
+    assert reads(house) == 4
+    assert scripts == {}
+
+
+async def test_a_run_is_carried_to_its_end_with_one_claim_before_and_one_after_its_tools(new_house):
+    house = new_house(ScriptedProvider(["add"]))
+    engine = attending(house)
+    key = await at_work(house, engine)
+    while house.record(key).stage is not Stage.DONE:
+        await house.run_handlers()
+        await house.serve(Stage.SUBMIT, engine)
+        house.turn(1)
+        await look(engine)
+    record = house.record(key)
+
+    assert (record.outcome, claims(house, key)) == (Outcome.COMPLETED, 2)
+    assert (record.polls, record.requests) == (reads(house), len(house.provider.requests))
+
+
+async def test_a_look_that_is_not_due_is_not_made(new_house):
+    house = new_house()
+    engine = attending(house)
+    await at_work(house, engine)
+    house.turn(0.9)
+    await look(engine)
+
+    assert reads(house) == 0
+
+
+async def test_whoever_finds_the_run_of_a_dead_worker_due_carries_it_on_seconds_later(new_house):
+    house = new_house()
+    key = await at_work(house, attending(house))
+
+    assert house.due() == {Stage.POLL: 1 + SPARE_MS / 1000}
+    await house.carry()
+    assert (house.record(key).outcome, house.stored(key).get("strikes", "")) == (Outcome.COMPLETED, "")
+
+
+async def test_a_wish_to_cancel_is_seen_at_once_and_the_look_of_the_first_holder_changes_nothing(new_house):
+    house = new_house()
+    first = attending(house)
+    key = await at_work(house, first)
+    house.client.cancel(key)
+    assert house.due() == {Stage.POLL: 0}
+    await house.serve(Stage.POLL, attending(house, store=house.new_store()))
+    events = house.events(key)
+    house.turn(1)
+
+    await look(first)
+    assert house.record(key).stage is Stage.CANCEL
+    assert house.events(key) == events
+
+
+async def test_the_claim_of_another_run_does_not_end_what_is_attended_but_the_claim_of_its_own_does(
+    new_house,
+):
+    house = new_house()
+    engine = attending(house)
+    key = await at_work(house, engine)
+    house.turn(1 + SPARE_MS / 1000)
+    await house.serve(Stage.POLL, engine)
+    assert (claims(house, key), reads(house)) == (2, 1)
+
+    await look(engine)
+    assert reads(house) == 1  # the look that was due for the first claim is gone
+
+
+async def test_an_entry_is_put_off_again_before_others_would_find_it_due(new_house, scripts):
+    house = new_house()
+    engine = attending(house)
+    key = await at_work(house, engine)
+    work_on(house)
+    for _ in range(20):
+        house.turn(1)
+        await look(engine)
+        assert house.due()[Stage.POLL] >= 2
+
+    assert (claims(house, key), reads(house)) == (1, 20)
+    assert 4 <= scripts["attend"] <= 7
+
+
+async def test_a_run_whose_look_meets_a_redis_that_is_gone_is_left_to_its_entry(new_house):
+    house = new_house()
+    engine = attending(house)
+    key = await at_work(house, engine)
+    commit = house.store.commit
+
+    async def gone(*_):
+        raise RedisConnectionError
+
+    house.store.commit = gone
+    house.turn(1)
+    await look(engine)
+    house.store.commit = commit
+
+    await house.carry()
+    assert house.record(key).outcome is Outcome.COMPLETED
+
+
+async def test_a_draining_worker_leaves_each_run_due_at_its_look(new_house):
+    house = new_house()
+    engine = attending(house)
+    key = await at_work(house, engine)
+    house.turn(0.25)
+    engine.drain()
+    engine.leave_attended()
+    await engine.finish()
+
+    assert house.due() == {Stage.POLL: 0.75}
+    await look(engine)
+    assert reads(house) == 0
+    await house.carry()
+    assert house.record(key).outcome is Outcome.COMPLETED
+
+
+async def test_a_look_under_way_when_the_worker_drains_leaves_its_run_too(new_house):
+    house = new_house()
+    engine = attending(house)
+    await at_work(house, engine)
+
+    async def drain(operation, when):
+        engine.drain()
+
+    house.provider.hook = drain
+    house.turn(1)
+    await look(engine)
+
+    assert house.due() == {Stage.POLL: 1}
+
+
+async def test_more_runs_than_an_engine_keeps_in_mind_are_given_back(new_house):
+    house = new_house()
+    engine = attending(house, most=1)
+    await at_work(house, engine)
+    await at_work(house, engine)
+    house.turn(1)
+
+    assert await house.serve(Stage.POLL, engine) == 1
+
+
+async def test_looks_that_find_no_slot_have_their_turn_when_one_is_free(new_house):
+    house = new_house()
+    engine = Engine(house.desk(), "default", 1, 100, 100)
+    for _ in range(3):
+        await at_work(house, engine)
+    house.turn(1)
+    await look(engine)
+
+    assert reads(house) == 3

@@ -1,0 +1,92 @@
+"""Attended runs: each is given up once, when its look is due, and a newer claim stands."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from threadrun.status import Stage
+from worker.attended import LONGEST_DELAY_MS, Attended, AttendedRuns, attendable
+from worker.redis_clock import RedisClock
+from worker.view import RunView
+
+
+@pytest.fixture
+def turn(monkeypatch):
+    seconds = [0.0]
+    monkeypatch.setattr("worker.redis_clock.time", SimpleNamespace(monotonic=lambda: seconds[0]))
+
+    def to(now_ms):
+        seconds[0] = now_ms / 1000
+
+    return to
+
+
+def run_view(key="a", claim=1, **more):
+    return RunView(key, "default", Stage.POLL, 1, claim, "0", 0, 600_000, **more)
+
+
+def kept(*looks):
+    runs = AttendedRuns()
+    clock = RedisClock(0)
+    for key, claim, look_ms in looks:
+        runs.keep(Attended(run_view(key, claim), clock, look_ms, look_ms + 5_000))
+    return runs
+
+
+def taken(runs):
+    return [attended.run.key for attended in iter(runs.take_due, None)]
+
+
+def test_those_whose_look_is_due_are_given_up_once_the_longest_due_first(turn):
+    runs = kept(("late", 1, 900), ("first", 1, 100), ("second", 1, 500))
+    turn(500)
+
+    assert (runs.is_due, taken(runs), runs.is_due, len(runs)) == (True, ["first", "second"], False, 1)
+
+
+def test_a_run_that_somebody_claims_is_forgotten(turn):
+    runs = kept(("a", 1, 100), ("b", 1, 100))
+    runs.drop("a")
+    turn(100)
+
+    assert taken(runs) == ["b"]
+
+
+def test_what_an_older_claim_leaves_does_not_replace_a_newer_one(turn):
+    runs = kept(("a", 2, 700), ("a", 1, 100))
+    turn(100)
+    assert taken(runs) == []
+    turn(700)
+    assert taken(runs) == ["a"]
+
+
+def test_a_later_word_of_the_same_claim_replaces_the_earlier(turn):
+    runs = kept(("a", 1, 100), ("a", 1, 300))
+    turn(300)
+
+    assert taken(runs) == ["a"]
+
+
+def test_all_are_given_up_at_once_when_the_worker_drains(turn):
+    runs = kept(("a", 1, 100), ("b", 1, 9_000))
+
+    assert [attended.run.key for attended in runs.take_all()] == ["a", "b"]
+    turn(9_000)
+    assert (len(runs), taken(runs)) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("stage", "delay_ms", "suspect", "may"),
+    [
+        (Stage.POLL, 800, False, True),
+        (Stage.POLL, LONGEST_DELAY_MS + 1, False, False),
+        (Stage.TOOLS, 800, False, False),
+        (Stage.POLL, 800, True, False),
+    ],
+)
+def test_only_a_run_at_work_that_is_looked_at_soon_and_has_killed_nobody_is_attended(
+    stage, delay_ms, suspect, may
+):
+    assert attendable(run_view(suspect=suspect), stage, delay_ms) is may
