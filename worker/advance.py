@@ -231,14 +231,19 @@ class Advance:
     async def _post(self, decision: Post) -> Seen:
         """Store the intent, then send: a successor knows that something may have been sent, and until when."""
         await self._permit(Kind.POST)
-        rules, now = self._desk.rules, self._clock.now_ms()
-        intent = Intent(decision.effect, now, now + rules.request_deadline_ms)
-        changes = replace(decision.changes, progress=replace(decision.changes.progress, intent=intent))
-        await self._hold(self._run.stage, changes, now)
+        # A thread made twice harms nobody, so that of a thread it need not know; and the claim outlives the request.
+        if decision.effect is not Effect.CREATE_THREAD:
+            await self._intend(decision)
         self._requests += 1
         seen = await post(self._desk, self._run, decision.effect, self._shown, self._wanted, self._keep_claim)
         self._note_shown(seen)
         return seen
+
+    async def _intend(self, decision: Post) -> None:
+        rules, now = self._desk.rules, self._clock.now_ms()
+        intent = Intent(decision.effect, now, now + rules.request_deadline_ms)
+        changes = replace(decision.changes, progress=replace(decision.changes.progress, intent=intent))
+        await self._hold(self._run.stage, changes, now)
 
     async def _hold(self, stage: Stage, changes: Changes, now: int) -> None:
         """Write changes and keep the claim, for there is more to do."""
