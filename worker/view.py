@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from enum import StrEnum
 
 from threadrun.status import CallState, OnUnknown, Outcome, Stage
+from worker.replace import replace
 
 SCHEMA = 1
 """The newest record schema that this worker carries; newer runs are left for newer workers."""
@@ -26,7 +27,7 @@ class Effect(StrEnum):
     CANCEL_RUN = "cancel_run"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Intent:
     """Say that a POST was about to be sent, and until when it may still take effect."""
 
@@ -36,7 +37,7 @@ class Intent:
     """A successor acts only after this time."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Progress:
     """Hold what the engine must remember of a run between two looks; written only by decisions."""
 
@@ -115,7 +116,7 @@ class Progress:
 _DEFAULTS = {f.name: f.default for f in fields(Progress) if f.default is not MISSING}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CallView:
     """Hold one row of the ledger, without arguments and output."""
 
@@ -147,7 +148,7 @@ class CallView:
     """The dead claimant had no other call in its hands."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RunView:
     """Hold a claimed run as `decide` sees it."""
 
