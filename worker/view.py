@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from pydantic_core import from_json
+
+from threadrun.compact_json import compact_json
 from threadrun.status import CallState, OnUnknown, Outcome, Stage
 from worker.replace import replace
 
@@ -91,29 +93,24 @@ class Progress:
 
     def dump(self) -> str:
         """Write as JSON, leaving out what is at its default."""
-        shown = {name: getattr(self, name) for name in _DEFAULTS}
-        kept = {
-            name: asdict(value) if isinstance(value, Intent) else value
-            for name, value in shown.items()
-            if value != _DEFAULTS[name]
-        }
-        return json.dumps(kept, separators=(",", ":"))
+        return compact_json({name: value for name, value in vars(self).items() if value != _DEFAULTS[name]})
 
     @classmethod
     def load(cls, text: str | None) -> Progress:
         """Read what `dump` wrote; names of a later version are ignored."""
         if not text:
             return cls()
-        values = {name: value for name, value in json.loads(text).items() if name in _DEFAULTS}
+        values = {name: value for name, value in from_json(text).items() if name in _DEFAULTS}
         if intent := values.get("intent"):
             values["intent"] = Intent(Effect(intent["effect"]), intent["sent_ms"], intent["not_after_ms"])
         values["wanted"] = tuple(values.get("wanted", ()))
         if ending := values.get("ending"):
             values["ending"] = Outcome(ending)
-        return cls(**values)
+        return replace(_NEW, **values)
 
 
-_DEFAULTS = {f.name: f.default for f in fields(Progress) if f.default is not MISSING}
+_NEW = Progress()
+_DEFAULTS = vars(_NEW)
 
 
 @dataclass(frozen=True)
