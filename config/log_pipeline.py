@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 import traceback
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
@@ -125,7 +126,7 @@ def _exit(redactor: Redactor, *, console: bool, colors: bool) -> list[Processor]
     renderer: Processor = (
         structlog.dev.ConsoleRenderer(colors=colors)
         if console
-        else structlog.processors.JSONRenderer(ensure_ascii=False)
+        else structlog.processors.JSONRenderer(ensure_ascii=False, separators=(",", ":"))
     )
     return [
         structlog.processors.StackInfoRenderer(),
@@ -142,8 +143,14 @@ def _formatter(exit_: list[Processor]) -> logging.Formatter:
 
 
 def _add_time(logger: Any, method: str, event: EventDict) -> EventDict:
-    event["timestamp"] = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    seconds, milliseconds = divmod(time.time_ns() // 1_000_000, 1000)
+    event["timestamp"] = f"{_second(seconds)}.{milliseconds:03d}Z"
     return event
+
+
+@lru_cache(maxsize=1)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 def _drop_celery_data(logger: Any, method: str, event: EventDict) -> EventDict:

@@ -5,21 +5,19 @@ The way of the standard library's lines (record, formatter, handler) costs about
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
 
 from config.redaction import Redactor
+from threadrun.compact_json import compact_json
 
 if TYPE_CHECKING:
     from structlog.typing import Processor
 
-_encode = json.JSONEncoder(ensure_ascii=False).encode
-_PLAIN = (str, int, float, type(None))
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 class _Output:
@@ -71,14 +69,22 @@ def last_step(redactor: Redactor, renderer: Processor, *, as_json: bool) -> Proc
     """Take secrets out and render; a line of plain values in which no secret can be is rendered only."""
 
     def render(logger: Any, method: str, event: Any) -> Any:
-        if as_json and all(isinstance(value, _PLAIN) for value in event.values()):
-            line = _encode(event)
-            if redactor.clears(line):
-                return line
+        line = _plain_line(event) if as_json else None
+        if line is not None and redactor.clears(line):
+            return line
         clean: Mapping[str, Any] = redactor(logger, method, event)
         return renderer(logger, method, dict(clean))
 
     return render
+
+
+def _plain_line(event: Mapping[str, Any]) -> str | None:
+    if not _PLAIN.issuperset(map(type, event.values())):
+        return None
+    try:
+        return compact_json(event)
+    except ValueError:  # half of a surrogate pair
+        return None
 
 
 def _write(level: int, line: str) -> None:
@@ -87,9 +93,9 @@ def _write(level: int, line: str) -> None:
         return
     handler.acquire()
     try:
-        # One that cannot be written must not break off what it tells of.
-        with suppress(OSError, ValueError):
-            handler.stream.write(line + "\n")
-            handler.stream.flush()
+        handler.stream.write(line + "\n")
+        handler.stream.flush()
+    except (OSError, ValueError):
+        pass  # what a line tells of must not be broken off because it cannot be written
     finally:
         handler.release()

@@ -25,17 +25,20 @@ def plain_json(value: Any, path: str, problems: list[Problem], depth: int = 0) -
                 problems.append(Problem(path, "holds half of a surrogate pair, which is no text"))
         case float() if not math.isfinite(value):
             problems.append(Problem(path, "is not a finite number"))
-        case None | bool() | int() | float() | BaseModel():
+        case None | bool() | int() | float():
             pass
-        case Mapping() | Sequence() if depth >= MAX_DEPTH:
+        case _ if depth >= MAX_DEPTH and isinstance(value, Mapping | Sequence):
             problems.append(Problem(path, f"is nested more than {MAX_DEPTH} deep"))
-        case Mapping():
+        # The usual types first: to ask an abstract class or a model whether it is one takes far longer.
+        case dict() | Mapping():
             return {
                 _name(key, path, problems): plain_json(item, _inside(path, key), problems, depth + 1)
                 for key, item in value.items()
             }
-        case Sequence() if not isinstance(value, bytes | bytearray | memoryview):
+        case list() | tuple() | Sequence() if not isinstance(value, bytes | bytearray | memoryview):
             return [plain_json(item, _inside(path, at), problems, depth + 1) for at, item in enumerate(value)]
+        case BaseModel():
+            pass
         case _:
             problems.append(Problem(path, f"{type(value).__name__} is not a JSON type"))
     return value
@@ -48,6 +51,8 @@ def _name(key: Any, path: str, problems: list[Problem]) -> Any:
 
 
 def _encodable(text: str) -> bool:
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:

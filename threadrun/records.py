@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic_core import from_json
+
+from threadrun.compact_json import compact_json
 from threadrun.errors import RecordDamaged, RecordTooNew, ThreadrunError
 from threadrun.models import Message, Run, RunStep, Usage
 from threadrun.models.item_texts import item_texts
@@ -49,12 +51,12 @@ class ProviderAnswer:
         shown = {
             "http_status": self.http_status, "reason": self.reason, "headers": self.headers, "error": self.error,
         }  # fmt: skip
-        return json.dumps(shown, separators=(",", ":"), ensure_ascii=False)
+        return compact_json(shown)
 
     @classmethod
     def load(cls, text: str) -> ProviderAnswer:
         """Read what `dump` wrote."""
-        return cls(**json.loads(text))
+        return cls(**from_json(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class Transition:
     @classmethod
     def load(cls, text: str) -> Transition:
         """Read a stored event."""
-        data = json.loads(text)
+        data = from_json(text)
         return cls(data.pop("seq"), utc(data.pop("at_ms")), data.pop("type"), data)
 
 
@@ -228,7 +230,7 @@ def _assembled(
     run_key: str, schema: int, fields: Mapping[str, str], events: Sequence[str], calls: Mapping[str, str]
 ) -> RunRecord:
     get = fields.get
-    progress = json.loads(get("progress") or "{}")
+    progress = from_json(get("progress") or "{}")
     return RunRecord(
         key=run_key,
         schema=schema,
@@ -247,7 +249,7 @@ def _assembled(
         tool_calls=tool_calls(calls),
         transitions=tuple(Transition.load(text) for text in events),
         last_answer=ProviderAnswer.load(fields["last_answer"]) if get("last_answer") else None,
-        missing=tuple(json.loads(get("missing") or "[]")),
+        missing=tuple(from_json(get("missing") or "[]")),
         unconfirmed=bool(progress.get("unconfirmed", False)),
         cancel_requested_at=utc_or_none(get("cancel_ms")),
         created_at=utc(fields["created_ms"]),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from typing import assert_never
 
 import structlog
@@ -46,6 +45,7 @@ from worker.outbox import Message
 from worker.permits import NoPermit
 from worker.post import post
 from worker.redis_clock import RedisClock
+from worker.replace import replace
 from worker.store.gates import Kind
 from worker.store.runs import Written
 from worker.store.writes import Commit, next_status, sent_calls

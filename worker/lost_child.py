@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -20,6 +19,7 @@ from worker.decide.decision import Repair, SettingAside, Settlement
 from worker.decide.interrupted import died, unknown
 from worker.decide.rules import Rules
 from worker.mend import quarantined, reopened, set_aside, settled
+from worker.replace import replace
 from worker.store.ledger import ROW_FIELDS, CallAddress, CallResult, Ledger, call_view, row_field
 from worker.store.scripts import Scripts
 from worker.store.writes import event_body

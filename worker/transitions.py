@@ -18,10 +18,12 @@ def log_events(
     run: RunView, events: tuple[Event, ...], last_seq: int, now_ms: int, moved: Mapping[str, str]
 ) -> None:
     """Log events that were just stored; their sequence numbers end at `last_seq`."""
-    first = last_seq - len(events) + 1
-    for at, event in enumerate(events):
-        line = {**_line(run, now_ms), "seq": first + at, **moved, **event.data}
-        log.log(level_of(event.type, event.data), event.type, **line)
+    if not events:
+        return
+    write, of_run = log.bind().log, _line(run, now_ms)
+    for seq, event in enumerate(events, last_seq - len(events) + 1):
+        line = {**of_run, "seq": seq, **moved, **event.data}
+        write(level_of(event.type, event.data), event.type, **line)
 
 
 def log_finished(run: RunView, seq: int, now_ms: int, summary: Mapping[str, Any]) -> None:
@@ -32,12 +34,10 @@ def log_finished(run: RunView, seq: int, now_ms: int, summary: Mapping[str, Any]
 
 def level_of(name: str, data: Mapping[str, Any]) -> int:
     """Give a line's level: a warning is what somebody should look at, though the run goes on or has ended."""
-    ill = _ILL.get(name, frozenset())
-    return (
-        logging.WARNING
-        if name in _ILL_ALWAYS or ill & {str(value) for value in data.values()}
-        else logging.INFO
-    )
+    if name in _ILL_ALWAYS:
+        return logging.WARNING
+    ill = _ILL.get(name)
+    return logging.WARNING if ill and not ill.isdisjoint(map(str, data.values())) else logging.INFO
 
 
 _ILL_ALWAYS = frozenset({"run.quarantined", "tool.quarantined", "tool.parked", "tool.outcome_unknown"})

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from pydantic_core import from_json
+
+from threadrun.compact_json import compact_json
 from threadrun.status import CallState, OnUnknown, Outcome, Stage
+from worker.replace import replace
 
 SCHEMA = 1
 """The newest record schema that this worker carries; newer runs are left for newer workers."""
@@ -26,7 +29,7 @@ class Effect(StrEnum):
     CANCEL_RUN = "cancel_run"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Intent:
     """Say that a POST was about to be sent, and until when it may still take effect."""
 
@@ -36,7 +39,7 @@ class Intent:
     """A successor acts only after this time."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Progress:
     """Hold what the engine must remember of a run between two looks; written only by decisions."""
 
@@ -90,32 +93,27 @@ class Progress:
 
     def dump(self) -> str:
         """Write as JSON, leaving out what is at its default."""
-        shown = {name: getattr(self, name) for name in _DEFAULTS}
-        kept = {
-            name: asdict(value) if isinstance(value, Intent) else value
-            for name, value in shown.items()
-            if value != _DEFAULTS[name]
-        }
-        return json.dumps(kept, separators=(",", ":"))
+        return compact_json({name: value for name, value in vars(self).items() if value != _DEFAULTS[name]})
 
     @classmethod
     def load(cls, text: str | None) -> Progress:
         """Read what `dump` wrote; names of a later version are ignored."""
         if not text:
             return cls()
-        values = {name: value for name, value in json.loads(text).items() if name in _DEFAULTS}
+        values = {name: value for name, value in from_json(text).items() if name in _DEFAULTS}
         if intent := values.get("intent"):
             values["intent"] = Intent(Effect(intent["effect"]), intent["sent_ms"], intent["not_after_ms"])
         values["wanted"] = tuple(values.get("wanted", ()))
         if ending := values.get("ending"):
             values["ending"] = Outcome(ending)
-        return cls(**values)
+        return replace(_NEW, **values)
 
 
-_DEFAULTS = {f.name: f.default for f in fields(Progress) if f.default is not MISSING}
+_NEW = Progress()
+_DEFAULTS = vars(_NEW)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CallView:
     """Hold one row of the ledger, without arguments and output."""
 
@@ -147,7 +145,7 @@ class CallView:
     """The dead claimant had no other call in its hands."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RunView:
     """Hold a claimed run as `decide` sees it."""
 

@@ -264,3 +264,9 @@ def test_a_line_that_cannot_be_written_breaks_nothing_off():
     stream.close()
 
     structlog.get_logger("threadrun.test").error("nobody.reads")
+
+
+def test_a_line_with_half_of_a_character_is_written_too(lines):
+    structlog.get_logger("threadrun.test").info("it.came", text="cut \ud83d")
+    (line,) = lines()
+    assert line["text"] == "cut \ud83d"

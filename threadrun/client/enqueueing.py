@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 from threadrun.client.catalogue import Shelf
 from threadrun.client.operation import Operation
 from threadrun.client.tool_list import AskedTool, function_names, tool_list
+from threadrun.compact_json import compact_json
 from threadrun.errors import IdempotencyConflict, InvalidRequest, Problem, ThreadBusy
 from threadrun.keys import INDEX_LIFE_SECONDS, Keys
 from threadrun.records import SCHEMA
@@ -150,9 +151,9 @@ def enqueue_script(keys: Keys, prepared: Prepared) -> tuple[list[str], list[Any]
     ]
     args = [
         keys.prefix, run_key, request.profile, prepared.fingerprint, int(thread is not None),
-        request.thread_strategy, round(request.deadline_seconds * 1000), json.dumps(event, separators=(",", ":")),
+        request.thread_strategy, round(request.deadline_seconds * 1000), compact_json(event),
         WAITING_LOOK_MS, INDEX_LIFE_SECONDS, prepared.op,
-        json.dumps({"type": "run.cancel_requested", "by": run_key}, separators=(",", ":")), *fields,
+        compact_json({"type": "run.cancel_requested", "by": run_key}), *fields,
     ]  # fmt: skip
     return key_names, args
 

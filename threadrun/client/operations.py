@@ -26,6 +26,7 @@ class Operations:
         self.keys = keys
         self.clock_key = clock_key
         self.shelf = Shelf(keys)
+        self._enqueue_script: Any = None
 
     def enqueue(self, assistant_id: str, options: Mapping[str, Any]) -> Operation[Enqueued]:
         """See RunClient.enqueue."""
@@ -33,10 +34,16 @@ class Operations:
         return (yield from self._store(prepared))
 
     def _store(self, prepared: Prepared) -> Operation[Enqueued]:
-        text = script_text("enqueue", clock_key=self.clock_key, prefix=self.keys.prefix)
         keys, args = enqueue_script(self.keys, prepared)
-        answer = yield lambda client: client.register_script(text)(keys=keys, args=args)
+        answer = yield lambda client: self._enqueueing(client)(keys=keys, args=args)
         return read_verdict(prepared, answer)
+
+    def _enqueueing(self, client: Any) -> Any:
+        """Give the script; it is kept, for to register one means to hash it, which is a tenth of an enqueue."""
+        if self._enqueue_script is None:
+            text = script_text("enqueue", clock_key=self.clock_key, prefix=self.keys.prefix)
+            self._enqueue_script = client.register_script(text)
+        return self._enqueue_script
 
     def replay(self, run_key: str, idempotency_key: str | None) -> Operation[Enqueued]:
         """See RunClient.replay."""

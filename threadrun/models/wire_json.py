@@ -12,6 +12,8 @@ JsonObject = dict[str, Any]
 """A JSON object as Python holds it."""
 
 
+_WRITE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+_WRITE_ESCAPED = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _TOO_BIG = re.compile(r'"(?:[^"\\]|\\.)*"|-?Infinity')
 
 
@@ -53,9 +55,9 @@ def write_json(value: Any) -> str:
         ValueError: a number is not finite.
         TypeError: a value is not of a JSON type.
     """
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = _WRITE(value)
     # Half of a surrogate pair cannot be encoded as UTF-8; escaped it can.
-    return text if _encodable(text) else json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return text if _encodable(text) else _WRITE_ESCAPED(value)
 
 
 def write_parsed(value: Any) -> str:

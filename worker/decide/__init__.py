@@ -6,7 +6,6 @@ is carried out by `worker.advance`; a decision may be made again by anybody at a
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import assert_never
 
 from threadrun.status import Stage
@@ -20,6 +19,7 @@ from worker.decide.poll import poll
 from worker.decide.rules import Rules
 from worker.decide.seen import Seen
 from worker.decide.submit import submit
+from worker.replace import replace
 from worker.view import Progress, RunView
 
 

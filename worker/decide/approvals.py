@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 
 from threadrun.mcp_approvals import ALWAYS, NEVER, verdict
 from threadrun.models import RequiredToolCall, Run
@@ -12,6 +11,7 @@ from threadrun.status import CallState
 from threadrun.tools import ToolResultKind
 from worker.decide.decision import NewCall
 from worker.decide.seen import Policies, ToolSpec
+from worker.replace import replace
 
 MCP = "mcp"
 """The kind of tool call that wants an approval in place of an output (recorded replies of Azure)."""

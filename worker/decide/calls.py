@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from threadrun.models import RequiredToolCall, Run
 from threadrun.status import CallState, Outcome, Stage
@@ -16,6 +15,7 @@ from worker.decide.ending import to_cancel
 from worker.decide.repeats import asked_again, same_call
 from worker.decide.rules import Rules
 from worker.decide.seen import RunSeen, ToolSpec
+from worker.replace import replace
 from worker.view import CallView, Progress, RunView
 
 MAX_NAME_CHARACTERS = 64

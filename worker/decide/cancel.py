@@ -6,8 +6,6 @@ call is answered as cancelled, and the cancel is sent again.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from threadrun.models import Run
 from threadrun.status import Outcome, RunStatus, Stage
 from worker.backoff import error_delay_ms
@@ -19,6 +17,7 @@ from worker.decide.rules import Rules
 from worker.decide.seen import CancelAnswered, Look, OutputsAnswered, RunSeen, Seen
 from worker.decide.trouble import look_later, unreadable
 from worker.providers.base import No, Refusal, Reply, Unknown, Yes
+from worker.replace import replace
 from worker.view import Effect, RunView
 
 

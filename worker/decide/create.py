@@ -7,8 +7,6 @@ Where metadata does not come back, the search proves nothing, and nothing is pos
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from threadrun.models import Run
 from threadrun.records import ProviderAnswer
 from threadrun.status import Outcome, Stage
@@ -19,6 +17,7 @@ from worker.decide.rules import Rules
 from worker.decide.seen import CreateAnswered, Look, NewestSeen, RunSeen, RunsSearched, Seen, ThreadAnswered
 from worker.decide.trouble import look_later
 from worker.providers.base import No, Refusal, Reply, Unknown, Yes
+from worker.replace import replace
 from worker.view import Effect, RunView
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -11,6 +11,7 @@ from threadrun.models import Run
 from threadrun.records import ProviderAnswer
 from threadrun.status import CallState, OnUnknown, Outcome, Stage
 from threadrun.tools import ToolResultKind
+from worker.replace import replace
 from worker.view import CallView, Effect, Progress
 
 
@@ -49,7 +50,7 @@ class Event:
     """Identifiers and numbers; never user content."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NewCall:
     """Describe one row to open in the ledger."""
 
@@ -68,7 +69,7 @@ class NewCall:
     on_unknown: OnUnknown = OnUnknown.TELL
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Changes:
     """Gather what one write changes."""
 
@@ -110,7 +111,7 @@ class Ask:
     question: Question
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Post:
     """Store the changes with the intent, send the POST, then decide again."""
 
@@ -120,7 +121,7 @@ class Post:
     """What to store if the POST must wait for a permit; none: nothing was learnt before it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Move:
     """Write the changes and leave the run due in a stage after a delay."""
 
@@ -129,7 +130,7 @@ class Move:
     changes: Changes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rest:
     """Write nothing; the run is due again after a delay."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import chain
 
 from threadrun.models import Run
@@ -18,6 +17,7 @@ from worker.decide.rules import Rules
 from worker.decide.seen import Look, RunSeen, Seen
 from worker.decide.trouble import unreadable
 from worker.providers.base import No, Refusal, Yes
+from worker.replace import replace
 from worker.view import CallView, RunView
 
 UNSETTLED = frozenset({CallState.PENDING, CallState.CLAIMED, CallState.UNKNOWN})

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from threadrun.status import Outcome, RunStatus, Stage
 from worker.decide.decision import Changes, Event, Move, ThreadMove
+from worker.replace import replace
 from worker.view import RunView
 
 

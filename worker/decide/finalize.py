@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from threadrun.status import Outcome, Stage
 from worker.backoff import error_delay_ms
 from worker.decide.decision import Ask, Changes, Decision, Finish, Move, Question, Rest
 from worker.decide.rules import Rules
 from worker.decide.seen import Gathered, Look, Seen
+from worker.replace import replace
 from worker.view import RunView
 
 USAGE_LOOKS = 2

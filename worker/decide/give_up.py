@@ -6,12 +6,11 @@ is sent to the provider; nobody looks whether it did what it should, and the rec
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from threadrun.status import Outcome, Stage
 from worker.decide.decision import Changes, Event, Finish, Move
 from worker.decide.ending import end
 from worker.decide.rules import Rules
+from worker.replace import replace
 from worker.view import RunView
 
 UNREAD = ("steps", "messages", "usage")

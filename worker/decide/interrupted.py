@@ -6,13 +6,13 @@ Both the engine, which judges dead workers, and a tools worker's parent, which s
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from threadrun.status import OnUnknown
 from threadrun.tools import ToolResultKind
 from worker.backoff import spread
 from worker.decide.decision import Repair, SettingAside, Settlement
 from worker.decide.rules import Rules
+from worker.replace import replace
 from worker.view import CallView
 
 

@@ -5,8 +5,6 @@ Polling samples: any jump forward is legal. An unknown status is watched on; the
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from threadrun.models import Run
 from threadrun.status import RunStatus, Stage
 from worker.decide.calls import narrowed, open_round, ours, places_asked
@@ -15,6 +13,7 @@ from worker.decide.ending import end_as
 from worker.decide.rules import Rules
 from worker.decide.seen import RunSeen
 from worker.providers.base import Yes
+from worker.replace import replace
 from worker.view import Progress, RunView
 
 

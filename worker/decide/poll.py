@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from threadrun.models import FunctionToolCall, McpToolCall, RunStep, StepToolCall
 from threadrun.status import Stage
 from worker.decide.decision import Ask, Changes, Decision, Event, Move, Question, Rest
@@ -13,6 +11,7 @@ from worker.decide.rules import Rules
 from worker.decide.seen import Look, RunSeen, Seen, StepsSeen
 from worker.decide.trouble import look_later, unreadable
 from worker.providers.base import Reply, Yes
+from worker.replace import replace
 from worker.view import RunView
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from threadrun.models import Run, RunStep
 from threadrun.status import Outcome, RunStatus, Stage
 from worker.backoff import error_delay_ms
@@ -16,6 +14,7 @@ from worker.decide.rules import Rules
 from worker.decide.seen import Look, OutputsAnswered, RunSeen, Seen, StepsSeen
 from worker.decide.trouble import look_later, unreadable
 from worker.providers.base import No, Refusal, Reply, Unknown, Yes
+from worker.replace import replace
 from worker.view import Effect, RunView
 
 _GOES_ON = frozenset(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from threadrun.status import Outcome
 from worker.backoff import error_delay_ms
 from worker.decide.decision import Changes, Decision, Event, Move
 from worker.decide.ending import end
 from worker.decide.rules import Rules
 from worker.providers.base import No, Refusal, Unknown
+from worker.replace import replace
 from worker.view import RunView
 
 

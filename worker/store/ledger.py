@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from threadrun.compact_json import compact_json
 from threadrun.keys import Keys
 from threadrun.status import CallState, OnUnknown
 from worker.store.scripts import Arg, Scripts
@@ -167,7 +168,7 @@ class Ledger:
             worker_id: The worker that settles what it had in its own hands.
             after: The call as it was decided about, with its deaths.
         """
-        moved = json.dumps({"type": "run.outputs_ready", "round": at.round}, separators=(",", ":"))
+        moved = compact_json({"type": "run.outputs_ready", "round": at.round})
         args: list[Arg] = [
             self._keys.prefix, at.run_key, at.round, at.index, token,
             result.output, result.kind, result.error, event, moved, op, *_deaths(at, after),
@@ -210,7 +211,7 @@ def _deaths(at: CallAddress, after: CallView | None) -> tuple[str, Arg, Arg]:
     told = {"attempt": after.attempts, "strikes": after.strikes, "deaths": after.deaths}
     event = {"type": "tool.quarantined", "round": at.round, "index": at.index, **told}
     begins = after.quarantined and after.state is CallState.CLAIMED
-    return json.dumps(event, separators=(",", ":")) if begins else "", after.strikes, after.deaths
+    return compact_json(event) if begins else "", after.strikes, after.deaths
 
 
 def call_claim(answer: Sequence[Any]) -> CallClaim:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from threadrun.compact_json import compact_json
 from threadrun.keys import INDEX_LIFE_SECONDS, Keys
 from threadrun.models import Run
 from threadrun.status import CallState, OnUnknown, Stage
@@ -18,7 +18,7 @@ from worker.view import CallView, RunView
 
 def event_body(event: Event, **more: object) -> str:
     """Write an event as the JSON object that the script completes with seq and time."""
-    return json.dumps({"type": event.type, **more, **event.data}, separators=(",", ":"), ensure_ascii=False)
+    return compact_json({"type": event.type, **more, **event.data})
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def _record_fields(run: RunView, changes: Changes) -> list[tuple[str, Arg]]:
     if changes.tools_until_ms is not None:
         fields["tools_until_ms"] = changes.tools_until_ms
     if changes.asked is not None:
-        fields["asked"] = json.dumps(changes.asked, separators=(",", ":"))
+        fields["asked"] = compact_json(changes.asked)
     if changes.opened:
         pending = sum(row.state is CallState.PENDING for row in changes.opened)
         fields |= {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 
 from tests.unit.decide.views import (
@@ -31,7 +33,7 @@ OVER = intent(Effect.CANCEL_RUN)
 
 
 def cancelling(open_intent: Intent | None = None, **more: object) -> RunView:
-    names_of_progress = {f for f in Progress.__slots__ if f in more}
+    names_of_progress = {f.name for f in fields(Progress) if f.name in more}
     values = {name: more.pop(name) for name in names_of_progress}
     defaults = {"cancel_since_ms": NOW - 2_000, "ending": Outcome.CANCELLED, "signature": SIGNATURE}
     progress = Progress(intent=open_intent, created_seen_ms=NOW - 60_000, **{**defaults, **values})
