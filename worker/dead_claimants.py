@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 
 from threadrun.status import CallState
 from worker.desk import Desk
+from worker.replace import replace
 from worker.view import CallView
 
 
