@@ -60,7 +60,9 @@ class PrintableResponse(aiohttp.ClientResponse):
         """Read the status line and the headers."""
         await super().start(connection)
         reason = self.reason or ""
-        self.reason = "".join(letter for letter in reason if " " <= letter <= "~")[:200]
+        if not (reason.isascii() and reason.isprintable()):
+            reason = "".join(letter for letter in reason if " " <= letter <= "~")
+        self.reason = reason[:200]
         return self
 
 
