@@ -105,7 +105,7 @@ class WireModel(BaseModel):
             with suppress(ValueError):  # in another encoding its object has to do
                 model._came_as(utf8_text(text))
             return model
-        model = cls.model_validate(parsed)
+        model = cls.__pydantic_validator__.validate_python(parsed)
         # The text itself, since only it has repeated keys and every digit.
         model._came_as(text)
         return model
