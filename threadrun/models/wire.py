@@ -31,9 +31,6 @@ from threadrun.models.wire_json import (
 )
 
 
-_NO_SOURCE: dict[str, None] = {"source": None}
-
-
 class Construction:
     """Mark the validation of a model built in Python: its fields are its only source."""
 
@@ -72,7 +69,7 @@ class WireModel(BaseModel):
     @property
     def _source(self) -> bytes | str | JsonObject | None:
         """Bytes or text: as received. A dict: the parsed object. None: built in Python."""
-        return (self.__pydantic_private__ or _NO_SOURCE)["source"]
+        return self.__pydantic_private__["source"] if self.__pydantic_private__ else None
 
     def _came_as(self, source: bytes | str | JsonObject) -> None:
         # Kept where pydantic keeps private attributes; a declared one costs each object more than its fields do.
