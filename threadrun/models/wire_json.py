@@ -12,6 +12,8 @@ JsonObject = dict[str, Any]
 """A JSON object as Python holds it."""
 
 
+# json.dumps makes an encoder anew for each call whose options are not its own defaults.
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 _TOO_BIG = re.compile(r'"(?:[^"\\]|\\.)*"|-?Infinity')
 
 
@@ -53,7 +55,7 @@ def write_json(value: Any) -> str:
         ValueError: a number is not finite.
         TypeError: a value is not of a JSON type.
     """
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = _COMPACT.encode(value)
     # Half of a surrogate pair cannot be encoded as UTF-8; escaped it can.
     return text if _encodable(text) else json.dumps(value, separators=(",", ":"), allow_nan=False)
 
