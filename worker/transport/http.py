@@ -146,9 +146,11 @@ async def _read(response: httpx.Response, attempt: Attempt, max_bytes: int) -> A
         head = Answered(response.status_code, response.reason_phrase, _headers(response), b"")
         attempt.head = head
         body = await read_body(stream, head.headers, max_bytes)
-    finally:
+    except BaseException:
+        # Read to its end, an answer has given its connection back by itself.
         with suppress(Exception):
             await stream.aclose()
+        raise
     return Answered(head.status, head.reason, head.headers, body)
 
 

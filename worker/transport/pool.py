@@ -19,6 +19,8 @@ from yarl import URL
 PREPARED = "threadrun.prepared"
 """The extension of a request under which it carries what is `Prepared`."""
 
+MAX_REASON_CHARACTERS = 200
+"""Longer reason phrases are cut."""
 
 _NOWHERE, _NOTHING = httpx.URL(), httpx.ByteStream(b"")
 
@@ -79,5 +81,12 @@ class PoolTransport(AiohttpTransport):
             headers=response.raw_headers,
             stream=_Body(response),
             request=request,
-            extensions={"reason_phrase": (response.reason or "").encode()},
+            extensions={"reason_phrase": _printable(response.reason or "").encode()},
         )
+
+
+def _printable(reason: str) -> str:
+    """Leave out what httpx fails on, such as raw bytes."""
+    if not (reason.isascii() and reason.isprintable()):
+        reason = "".join(letter for letter in reason if " " <= letter <= "~")
+    return reason[:MAX_REASON_CHARACTERS]
