@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
+import pickle
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -244,3 +247,19 @@ def test_a_page_gives_its_entries_back_one_by_one() -> None:
     page = Page[Run].from_wire(json.dumps(wire))
     assert exactly(page.data[0].to_wire()) == exactly(wire["data"][0])  # type: ignore[index]
     assert page.has_more
+
+
+COPIES: dict[str, Callable[[Any], Any]] = {
+    "copied": copy.copy,
+    "copied deeply": copy.deepcopy,
+    "pickled": lambda model: pickle.loads(pickle.dumps(model)),
+    "copied by pydantic": lambda model: model.model_copy(deep=True),
+}
+
+
+@pytest.mark.parametrize("how", COPIES)
+def test_a_copy_gives_back_what_its_original_was_read_from(how: str) -> None:
+    text = '{"id":"r","status":"queued","created_at":1.0,"x":1e2,"usage":{"prompt_tokens":3,"y":null}}'
+    run = COPIES[how](Run.from_wire(text))
+    assert run.to_wire_json() == text
+    assert run.usage.to_wire_json() == '{"prompt_tokens":3,"y":null}'

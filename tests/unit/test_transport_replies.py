@@ -245,6 +245,20 @@ async def test_an_answer_leaves_the_connection_to_the_next_request() -> None:
     assert all(b"cookie" not in request.lower() for request in server.requests)
 
 
+@pytest.mark.parametrize("first", [b"x" * (MAX_BYTES + 1), b"x" * (MAX_BYTES * 40), b"[" * 1_000])
+async def test_an_answer_that_is_not_taken_leaves_its_place_in_the_pool_to_the_next_request(
+    first: bytes,
+) -> None:
+    opened = HttpTransport(deadline_seconds=2, max_connections=1, max_reply_bytes=MAX_BYTES)
+    async with raw_server(answering(first)) as server, raw_server(answering(b"{}")) as other:
+        refused = await opened.send("GET", server.url, HEADERS)
+        taken = await opened.send("GET", other.url, HEADERS)
+        await opened.aclose()
+    assert isinstance(refused, Answered)
+    assert isinstance(taken, Answered)
+    assert (refused.body, taken.body) == (b"", b"{}")
+
+
 async def test_no_more_connections_are_opened_than_allowed() -> None:
     opened = HttpTransport(deadline_seconds=5, max_connections=2)
     async with raw_server(answering(b"{}")) as server:

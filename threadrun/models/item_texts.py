@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 
-_SPACE = re.compile(r"[ \t\n\r]*")
+_SPACE = " \t\n\r"
 _DECODER = json.JSONDecoder()
 
 
@@ -68,5 +67,6 @@ def _after_comma(text: str, at: int) -> int:
 
 
 def _skip(text: str, at: int) -> int:
-    space = _SPACE.match(text, at)
-    return space.end() if space else at
+    while text[at] in _SPACE:
+        at += 1
+    return at

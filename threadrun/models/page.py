@@ -45,5 +45,5 @@ class Page(WireModel, Generic[T]):
             texts = member_item_texts(utf8_text(text), "data")
             for entry, own in zip(page.data, texts, strict=True):
                 if isinstance(entry, WireModel):
-                    entry._source = own
+                    entry._came_as(own)
         return page

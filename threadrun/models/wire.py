@@ -11,7 +11,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     ModelWrapValidatorHandler,
-    PrivateAttr,
     ValidationError,
     ValidationInfo,
     model_serializer,
@@ -60,14 +59,21 @@ class WireModel(BaseModel):
     )
 
     _shown: ClassVar[frozenset[str]] = frozenset({"id", "object", "type", "status", "role"})
-    # Bytes or text: as received. A dict: the parsed object. None: built in Python.
-    _source: bytes | str | JsonObject | None = PrivateAttr(default=None)
 
     def __init__(self, /, **data: Any) -> None:
         self.__pydantic_validator__.validate_python(data, self_instance=self, context=Construction())
 
     # Without pydantic's own mark, reading would call __init__ for every nested object.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    @property
+    def _source(self) -> bytes | str | JsonObject | None:
+        """Bytes or text: as received. A dict: the parsed object. None: built in Python."""
+        return self.__pydantic_private__["source"] if self.__pydantic_private__ else None
+
+    def _came_as(self, source: bytes | str | JsonObject) -> None:
+        # Kept where pydantic keeps private attributes; a declared one costs each object more than its fields do.
+        object.__setattr__(self, "__pydantic_private__", {"source": source})
 
     @classmethod
     def from_wire(cls, source: bytes | str | Mapping[str, Any]) -> Self:
@@ -94,17 +100,17 @@ class WireModel(BaseModel):
         except (ValueError, TypeError):
             model = cls._read(read_any_json(text))
             with suppress(ValueError):  # in another encoding its object has to do
-                model._source = utf8_text(text)
+                model._came_as(utf8_text(text))
             return model
-        model = cls.model_validate(parsed)
+        model = cls.__pydantic_validator__.validate_python(parsed)
         # The text itself, since only it has repeated keys and every digit.
-        model._source = text
+        model._came_as(text)
         return model
 
     @classmethod
     def _read(cls, source: JsonObject) -> Self:
         model = cls.model_validate(with_whole_characters(source))
-        model._source = source
+        model._came_as(source)
         return model
 
     @model_validator(mode="wrap")
@@ -120,7 +126,7 @@ class WireModel(BaseModel):
         if construction and type(value) is dict:
             model._refuse_what_was_dropped(value)
         elif type(value) is dict:
-            model._source = value
+            model._came_as(value)
         return model
 
     @classmethod

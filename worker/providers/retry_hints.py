@@ -46,9 +46,11 @@ def _number(value: str | None, *, per_second: int = 1) -> float | None:
 
 
 def _until(value: str | None, sent_at: str | None) -> float | None:
+    if value is None or sent_at is None:
+        return None
     # Held against the server's own Date: the two clocks need not agree.
     try:
-        until, since = parsedate_to_datetime(value or ""), parsedate_to_datetime(sent_at or "")
+        until, since = parsedate_to_datetime(value), parsedate_to_datetime(sent_at)
         return _clamped((until - since).total_seconds())
     except (ValueError, TypeError, OverflowError):
         return None

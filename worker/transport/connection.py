@@ -53,17 +53,6 @@ class SingleUseConnector(aiohttp.TCPConnector):
         return connection
 
 
-class PrintableResponse(aiohttp.ClientResponse):
-    """Keep the reason phrase printable; the layer above fails on raw bytes in it."""
-
-    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
-        """Read the status line and the headers."""
-        await super().start(connection)
-        reason = self.reason or ""
-        self.reason = "".join(letter for letter in reason if " " <= letter <= "~")[:200]
-        return self
-
-
 def open_session(max_connections: int, ssl_context: ssl.SSLContext) -> aiohttp.ClientSession:
     """Open a session on the running loop; it keeps no cookies and reads neither proxies nor netrc.
 
@@ -72,6 +61,4 @@ def open_session(max_connections: int, ssl_context: ssl.SSLContext) -> aiohttp.C
     connector = SingleUseConnector(
         limit=max_connections, keepalive_timeout=KEEP_ALIVE_SECONDS, ssl=ssl_context
     )
-    return aiohttp.ClientSession(
-        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), response_class=PrintableResponse
-    )
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())

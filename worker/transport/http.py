@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, suppress
-from dataclasses import replace
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from functools import cache, lru_cache
 from typing import cast
 
@@ -20,13 +19,13 @@ from worker.transport.body import DEFAULT_MAX_REPLY_BYTES, read_body
 from worker.transport.connection import ATTEMPT, Attempt, open_session
 from worker.transport.failure import outcome_of
 from worker.transport.outcome import Answered, Outcome
-from worker.transport.pool import PREPARED, PoolTransport, Prepared
+from worker.transport.pool import PoolTransport, Prepared
 
 CONNECT_SECONDS = 5.0
 """How long one address may take to connect, so that the next address of the host still gets its turn."""
 
-READY_REQUESTS = 2048
-"""How many requests without a body are kept ready: a run is polled again and again."""
+KNOWN_URLS = 2048
+"""How many parsed URLs are kept: a run is polled again and again."""
 
 MAX_HEADER_BYTES = 64 * 1024
 """What all headers of an answer may hold together; real ones have about 2 KB."""
@@ -36,7 +35,7 @@ _STREAMED_FROM_BYTES = 1024 * 1024
 
 
 class OversizedHeadersError(Exception):
-    """Refuse an answer for its headers, before anything is read of them."""
+    """Refuse an answer for its headers."""
 
 
 class _Chunks(httpx.AsyncByteStream):
@@ -48,13 +47,6 @@ class _Chunks(httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for start in range(0, len(self._body), _CHUNK_BYTES):
             yield self._body[start : start + _CHUNK_BYTES]
-
-
-class _Headers:
-    """Hold headers as aiohttp takes them; equal to nothing but itself, so that requests can be kept by it."""
-
-    def __init__(self, multidict: CIMultiDict[str]) -> None:
-        self.multidict = multidict
 
 
 class HttpTransport:
@@ -77,7 +69,7 @@ class HttpTransport:
         self._deadline_seconds = deadline_seconds
         self._max_reply_bytes = max_reply_bytes
         timeout = aiohttp.ClientTimeout(sock_connect=min(CONNECT_SECONDS, deadline_seconds))
-        self._known_headers: deque[tuple[httpx.Headers, _Headers]] = deque(maxlen=4)
+        self._known_headers: deque[tuple[httpx.Headers, CIMultiDict[str]]] = deque(maxlen=4)
         context = ssl_context or _default_ssl_context()
         self._below = PoolTransport(lambda: open_session(max_connections, context), context, timeout)
 
@@ -122,31 +114,24 @@ class HttpTransport:
 
     def _request(self, method: str, url: str, headers: httpx.Headers, body: bytes | None) -> httpx.Request:
         ready = self._ready_headers(headers)
-        if body is None:
-            return _without_body(method, url, ready)
-        if len(body) <= _STREAMED_FROM_BYTES:
-            return httpx.Request(method, url, content=body, extensions=_extensions(url, ready))
-        sized = CIMultiDict(ready.multidict)
+        if body is None or len(body) <= _STREAMED_FROM_BYTES:
+            return Prepared(_parsed(url), ready, body or None).request(method)
+        sized = CIMultiDict(ready)
         sized["content-length"] = str(len(body))
-        extensions = _extensions(url, _Headers(sized))
-        return httpx.Request(method, url, stream=_Chunks(body), extensions=extensions)
+        return Prepared(_parsed(url), sized, _Chunks(body)).request(method)
 
-    def _ready_headers(self, headers: httpx.Headers) -> _Headers:
+    def _ready_headers(self, headers: httpx.Headers) -> CIMultiDict[str]:
         for known, ready in self._known_headers:
             if known is headers:
                 return ready
-        ready = _Headers(CIMultiDict(headers.multi_items()))
+        ready = CIMultiDict(headers.multi_items())
         self._known_headers.append((headers, ready))
         return ready
 
 
-@lru_cache(READY_REQUESTS)
-def _without_body(method: str, url: str, headers: _Headers) -> httpx.Request:
-    return httpx.Request(method, url, extensions=_extensions(url, headers))
-
-
-def _extensions(url: str, headers: _Headers) -> dict[str, Prepared]:
-    return {PREPARED: Prepared(URL(url, encoded=True), headers.multidict)}
+@lru_cache(KNOWN_URLS)
+def _parsed(url: str) -> URL:
+    return URL(url, encoded=True)
 
 
 @cache
@@ -156,23 +141,26 @@ def _default_ssl_context() -> ssl.SSLContext:
 
 
 async def _read(response: httpx.Response, attempt: Attempt, max_bytes: int) -> Answered:
+    stream = cast("httpx.AsyncByteStream", response.stream)
     try:
-        headers = _headers(response)
-        attempt.head = Answered(response.status_code, response.reason_phrase, headers, b"")
-        chunks = cast("AsyncGenerator[bytes]", aiter(cast("httpx.AsyncByteStream", response.stream)))
-        async with aclosing(chunks):
-            body = await read_body(chunks, headers, max_bytes)
-    finally:
+        head = Answered(response.status_code, response.reason_phrase, _headers(response), b"")
+        attempt.head = head
+        body = await read_body(stream, head.headers, max_bytes)
+    except BaseException:
+        # Read to its end, an answer has given its connection back by itself.
         with suppress(Exception):
-            await response.aclose()
-    return replace(attempt.head, body=body)
+            await stream.aclose()
+        raise
+    return Answered(head.status, head.reason, head.headers, body)
 
 
 def _headers(response: httpx.Response) -> dict[str, str]:
-    if sum(len(name) + len(value) for name, value in response.headers.raw) > MAX_HEADER_BYTES:
-        raise OversizedHeadersError
     headers: dict[str, str] = {}
+    size_bytes = 0
     for raw_name, raw_value in response.headers.raw:
+        size_bytes += len(raw_name) + len(raw_value)
+        if size_bytes > MAX_HEADER_BYTES:
+            raise OversizedHeadersError
         # Latin-1 reads every byte; a header in another encoding is never a reason to fail.
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
