@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from threadrun.status import CallState
 from worker.desk import Desk
 from worker.replace import replace
