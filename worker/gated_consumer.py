@@ -18,6 +18,7 @@ from kombu.transport import redis as redis_transport
 from config.celery_settings import RUNS_QUEUE
 from threadrun.errors import InvalidRequest, Problem
 from worker.gate import ENQUEUE, TOLD, kept_headers, refusal
+from worker.kept_client import KeptClient
 
 log = structlog.get_logger("threadrun.gate")
 
@@ -97,11 +98,11 @@ class _ReadsOn:
             return True
 
 
-class GatedChannel(_ReadsOn, redis_transport.Channel):
+class GatedChannel(_ReadsOn, KeptClient, redis_transport.Channel):
     """Read from Redis."""
 
 
-class GatedSentinelChannel(_ReadsOn, redis_transport.SentinelChannel):
+class GatedSentinelChannel(_ReadsOn, KeptClient, redis_transport.SentinelChannel):
     """Read from the Redis that Sentinel names."""
 
 
