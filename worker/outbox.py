@@ -26,7 +26,7 @@ class Outbox:
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
-        self._waiting: queue.Queue[tuple[Message, Future[None]] | None] = queue.Queue(CAPACITY)
+        self._waiting: queue.SimpleQueue[tuple[Message, Future[None]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._send_all, name="threadrun-outbox", daemon=True)
 
     def start(self) -> None:
@@ -36,21 +36,17 @@ class Outbox:
     def send(self, message: Message) -> Future[None]:
         """Queue a message; the future tells whether the broker took it."""
         sent: Future[None] = Future()
-        try:
-            self._waiting.put_nowait((message, sent))
-        except queue.Full:
+        if self._waiting.qsize() < CAPACITY:
+            self._waiting.put((message, sent))
+        else:
             sent.set_exception(TimeoutError("the outbox is full: the broker does not take messages"))
         return sent
 
     def close(self, timeout_seconds: float) -> None:
         """Send what waits, then end."""
-        if not self._thread.is_alive():
-            return
-        try:
-            self._waiting.put(None, timeout=timeout_seconds)
-        except queue.Full:
-            return
-        self._thread.join(timeout_seconds)
+        if self._thread.is_alive():
+            self._waiting.put(None)
+            self._thread.join(timeout_seconds)
 
     def _send_all(self) -> None:
         while (item := self._waiting.get()) is not None:
