@@ -25,6 +25,9 @@ log = structlog.get_logger("threadrun.gate")
 EVENTS_EVERY_SECONDS = 0.5
 """How often the events of tasks, which Flower shows, are published: together, and not a message for each."""
 
+EVENTS_AT_ONCE = 1000
+"""How many events are published earlier; Celery's limit, 24, is eight tasks."""
+
 _celery_log = logging.getLogger("celery.worker.consumer")
 
 
@@ -58,6 +61,8 @@ class GatedConsumer(Consumer):  # type: ignore[misc]  # Celery has no annotation
     def register_with_event_loop(self, hub: Any) -> None:
         """Have events published now and then."""
         super().register_with_event_loop(hub)
+        if self.event_dispatcher:
+            self.event_dispatcher.buffer_limit = EVENTS_AT_ONCE
         hub.call_repeatedly(EVENTS_EVERY_SECONDS, self._flush_events)
 
     def on_send_event_buffered(self) -> None:
