@@ -41,9 +41,9 @@ from worker.final import Closing, final
 from worker.gather import Gathering, gather
 from worker.lease import ClaimLost
 from worker.mend import mend
-from worker.outbox import Message
 from worker.permits import NoPermit
 from worker.post import post
+from worker.publisher import Message
 from worker.redis_clock import RedisClock
 from worker.replace import replace
 from worker.store.gates import Kind

@@ -18,11 +18,15 @@ from kombu.transport import redis as redis_transport
 from config.celery_settings import RUNS_QUEUE
 from threadrun.errors import InvalidRequest, Problem
 from worker.gate import ENQUEUE, TOLD, kept_headers, refusal
+from worker.kept_client import KeptClient
 
 log = structlog.get_logger("threadrun.gate")
 
 EVENTS_EVERY_SECONDS = 0.5
 """How often the events of tasks, which Flower shows, are published: together, and not a message for each."""
+
+EVENTS_AT_ONCE = 1000
+"""How many events are published earlier; Celery's limit, 24, is eight tasks."""
 
 _celery_log = logging.getLogger("celery.worker.consumer")
 
@@ -57,6 +61,8 @@ class GatedConsumer(Consumer):  # type: ignore[misc]  # Celery has no annotation
     def register_with_event_loop(self, hub: Any) -> None:
         """Have events published now and then."""
         super().register_with_event_loop(hub)
+        if self.event_dispatcher:
+            self.event_dispatcher.buffer_limit = EVENTS_AT_ONCE
         hub.call_repeatedly(EVENTS_EVERY_SECONDS, self._flush_events)
 
     def on_send_event_buffered(self) -> None:
@@ -97,11 +103,11 @@ class _ReadsOn:
             return True
 
 
-class GatedChannel(_ReadsOn, redis_transport.Channel):
+class GatedChannel(_ReadsOn, KeptClient, redis_transport.Channel):
     """Read from Redis."""
 
 
-class GatedSentinelChannel(_ReadsOn, redis_transport.SentinelChannel):
+class GatedSentinelChannel(_ReadsOn, KeptClient, redis_transport.SentinelChannel):
     """Read from the Redis that Sentinel names."""
 
 

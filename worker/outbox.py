@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from typing import Any
 
 import structlog
-from celery import Celery
+
+from worker.publisher import Message, Publisher
 
 log = structlog.get_logger("threadrun.outbox")
 
@@ -23,24 +21,12 @@ CAPACITY = 10_000
 """How many messages may wait; about ten seconds of work."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One Celery message: it carries no content, no URL and no key."""
-
-    task: str
-    args: tuple[Any, ...] = ()
-    kwargs: Mapping[str, Any] = field(default_factory=dict)
-    queue: str = "runs"
-    time_limit_seconds: float | None = None
-    """After so long the worker kills the child that runs it."""
-
-
 class Outbox:
     """Queue messages for the sending thread."""
 
-    def __init__(self, app: Celery) -> None:
-        self._app = app
-        self._waiting: queue.Queue[tuple[Message, Future[None]] | None] = queue.Queue(CAPACITY)
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+        self._waiting: queue.SimpleQueue[tuple[Message, Future[None]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._send_all, name="threadrun-outbox", daemon=True)
 
     def start(self) -> None:
@@ -50,21 +36,17 @@ class Outbox:
     def send(self, message: Message) -> Future[None]:
         """Queue a message; the future tells whether the broker took it."""
         sent: Future[None] = Future()
-        try:
-            self._waiting.put_nowait((message, sent))
-        except queue.Full:
+        if self._waiting.qsize() < CAPACITY:
+            self._waiting.put((message, sent))
+        else:
             sent.set_exception(TimeoutError("the outbox is full: the broker does not take messages"))
         return sent
 
     def close(self, timeout_seconds: float) -> None:
         """Send what waits, then end."""
-        if not self._thread.is_alive():
-            return
-        try:
-            self._waiting.put(None, timeout=timeout_seconds)
-        except queue.Full:
-            return
-        self._thread.join(timeout_seconds)
+        if self._thread.is_alive():
+            self._waiting.put(None)
+            self._thread.join(timeout_seconds)
 
     def _send_all(self) -> None:
         while (item := self._waiting.get()) is not None:
@@ -72,19 +54,10 @@ class Outbox:
             if not sent.set_running_or_notify_cancel():
                 continue  # whoever waited for it has given up, and will send it again
             try:
-                self._publish(message)
+                self._publisher.publish(message)
             except Exception as error:  # whatever the broker's library raises: the thread must live on
                 log.warning("message.not_sent", task=message.task, error=type(error).__name__)
                 sent.set_exception(error)
             else:
                 sent.set_result(None)
-
-    def _publish(self, message: Message) -> None:
-        self._app.send_task(
-            message.task,
-            args=message.args,
-            kwargs=dict(message.kwargs),
-            queue=message.queue,
-            time_limit=message.time_limit_seconds,
-            ignore_result=True,
-        )
+        self._publisher.close()

@@ -40,6 +40,7 @@ from worker.permits import Permits
 from worker.profiles import limits_for, provider_for, rules_for
 from worker.providers.base import Provider
 from worker.providers.watched import WatchedProvider
+from worker.publisher import Publisher
 from worker.redis_clients import async_redis_client, redis_client
 from worker.store.runs import RunStore
 from worker.suspects import SuspectSlot
@@ -101,7 +102,7 @@ class RunsRuntime:
         self._redis = redis_client(settings)
         self.client = RunClient(self._redis, key_prefix=settings.key_prefix)
         self._loop = EventLoop()
-        self._outbox = Outbox(app)
+        self._outbox = Outbox(Publisher(app))
         self._observer = Observer(engine.heartbeat_seconds, engine.dead_after_seconds)
         self._providers: dict[str, Provider] = {}
         self._engines: dict[str, Engine] = {}

@@ -18,7 +18,8 @@ from redis.exceptions import RedisError
 
 from threadrun.keys import INDEX_LIFE_SECONDS, Keys
 from threadrun.status import Outcome, RunStatus, Stage
-from worker.outbox import Message, Outbox
+from worker.outbox import Outbox
+from worker.publisher import Message
 from worker.redis_clock import JumpWatch
 from worker.store.scripts import Arg, Scripts
 

@@ -29,8 +29,9 @@ from worker.handlers import HandlerRuntime
 from worker.heartbeat import Heartbeat, Served
 from worker.lost_child import LostChild
 from worker.observer import Observer
-from worker.outbox import Message, Outbox
+from worker.outbox import Outbox
 from worker.providers import AssistantsProvider, ProfileConnection
+from worker.publisher import Message
 from worker.store.ledger import CallAddress
 from worker.store.runs import RunStore
 from worker.tick import TASK_OF_STAGE, Tick

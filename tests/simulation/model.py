@@ -34,7 +34,7 @@ from worker.backoff import Fixed
 from worker.decide.decision import Event
 from worker.decide.rules import Rules
 from worker.observer import Observer
-from worker.outbox import Message
+from worker.publisher import Message
 from worker.store.ledger import CallAddress, CallResult, call_claim
 from worker.store.writes import event_body
 from worker.tick import TASK_OF_STAGE, Tick

@@ -15,7 +15,7 @@ from importlib import resources
 from typing import Any, NoReturn
 
 from threadrun.scripts import turned
-from worker.outbox import Message
+from worker.publisher import Message
 
 Point = tuple[str, int]
 """A place to die at: the name of a step, and the how-manieth of that name."""

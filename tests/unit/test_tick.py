@@ -13,7 +13,8 @@ from structlog.testing import capture_logs
 from threadrun.client import RunClient
 from threadrun.keys import Keys
 from threadrun.status import Stage
-from worker.outbox import Message, Outbox
+from worker.outbox import Outbox
+from worker.publisher import Message
 from worker.tick import TASK_OF_STAGE, Tick
 
 KEYS = Keys("t:")

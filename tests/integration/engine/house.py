@@ -20,9 +20,10 @@ from worker.decide.rules import Rules
 from worker.desk import Desk, ServedTools
 from worker.engine import Engine
 from worker.observer import Observer
-from worker.outbox import Message, Outbox
+from worker.outbox import Outbox
 from worker.permits import Limits, Permits
 from worker.providers.watched import WatchedProvider
+from worker.publisher import Message
 from worker.store.ledger import CallAddress
 from worker.store.runs import RunStore
 

@@ -1,0 +1,38 @@
+"""The events of tasks, which Flower shows, are published together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from unittest.mock import Mock
+
+from celery import Celery
+
+from worker.gated_consumer import EVENTS_EVERY_SECONDS, GatedConsumer
+
+
+class Hub:
+    """Stand in for the worker's loop: keeps what is to be called now and then."""
+
+    def __init__(self) -> None:
+        self.timers: dict[float, Callable[[], Any]] = {}
+
+    def call_repeatedly(self, seconds: float, call: Callable[[], Any]) -> None:
+        self.timers[seconds] = call
+
+
+def test_the_events_of_many_tasks_wait_for_the_next_half_second_and_go_in_one_message():
+    consumer, hub, published = GatedConsumer.__new__(GatedConsumer), Hub(), []
+    dispatcher = Celery(set_as_current=False).events.Dispatcher(
+        Mock(), enabled=False, buffer_group=["task"], on_send_buffered=consumer.on_send_event_buffered
+    )
+    dispatcher.enabled, dispatcher._closed = True, False
+    dispatcher._publish = lambda events, producer, routing_key: published.append((routing_key, len(events)))
+    consumer.event_dispatcher, consumer.blueprint = dispatcher, Mock()
+    consumer.register_with_event_loop(hub)
+
+    for _ in range(300):
+        dispatcher.send("task-received")
+    assert published == []
+    hub.timers[EVENTS_EVERY_SECONDS]()
+    assert published == [("task.multi", 300)]
