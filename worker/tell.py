@@ -9,7 +9,7 @@ import structlog
 
 from threadrun.request import RunRequest
 from worker.desk import Desk
-from worker.outbox import Message
+from worker.publisher import Message
 from worker.view import RunView
 
 log = structlog.get_logger("threadrun.tell")
