@@ -39,8 +39,9 @@ POLICIES: Mapping[str, PollPolicy] = {
     "fixed 1 s": Fixed(1_000),
     "fixed 0.5 s": Fixed(500),
     "gentle 0.25 s": Gentle(first_ms=250),
-    "gentle 0.5 s": Gentle(first_ms=500),
-    "gentle, 20 %": Gentle(first_ms=800, share=0.2),
+    "gentle 0.8 s": Gentle(first_ms=800, shortest_ms=800),
+    "first look 1.5 s": Gentle(first_ms=1_500),
+    "share 20 %": Gentle(share=0.2),
     "default": poll_policy(PollSettings()),
 }
 """What is compared, the helper that people use today first."""

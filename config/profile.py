@@ -78,8 +78,10 @@ class PollSettings(BaseModel):
 
     policy: Literal["gentle", "fixed"] = "gentle"
     """gentle: the interval grows with the run's age; fixed: it does not."""
-    first_seconds: Seconds = 0.8
-    """gentle: the shortest interval, used while the run is young."""
+    first_seconds: Seconds = 1.2
+    """gentle: how long after a run has begun to work, or has got its tools' outputs, it is first looked at."""
+    shortest_seconds: Seconds = 0.7
+    """gentle: the shortest interval after that; where the first is shorter, that one."""
     share: float = Field(default=0.1, gt=0, le=1)
     """gentle: the interval as a share of the run's age, so that an end is seen late by no more than that."""
     cap_seconds: Seconds = 5.0

@@ -65,7 +65,7 @@ RELATIONS = (
     Relation(
         "profiles.*.poll.first_seconds",
         "profiles.*.poll.cap_seconds",
-        "the shortest interval cannot exceed the longest",
+        "the first look cannot be later than the longest interval",
         may_equal=True,
     ),
     Relation(

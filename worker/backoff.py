@@ -35,16 +35,20 @@ class PollPolicy(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Gentle:
-    """Wait a share of the run's age: short at first, capped, so the delay stays a small share of its length."""
+    """Let a spell of work begin, then wait a share of its age: the delay stays a small share of its length."""
 
-    first_ms: int = 800
+    first_ms: int = 1_200
+    """Hardly any spell is over before the first look; one that comes too early is spent on nothing."""
+    shortest_ms: int = 700
+    """Of the waits after it; no longer than the first."""
     share: float = 0.1
     cap_ms: int = 5_000
     jitter: float = 0.1
 
     def delay_ms(self, age_ms: int, seed: str) -> int:
         """See PollPolicy."""
-        wanted = min(max(self.first_ms, age_ms * self.share), self.cap_ms)
+        shortest_ms = min(self.shortest_ms, self.first_ms)
+        wanted = min(max(shortest_ms, self.first_ms - age_ms, age_ms * self.share), self.cap_ms)
         return max(1, round(wanted * spread(seed, self.jitter)))
 
 

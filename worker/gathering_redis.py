@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any, TypeAlias
 
+import hiredis
 from redis.asyncio import Redis
-from redis.connection import HiredisRespSerializer
 from redis.exceptions import ResponseError
 
 MAX_TOGETHER = 64
@@ -34,8 +34,7 @@ class GatheringRedis(Redis):
         super().__init__(*args, **options)
         self._asked: list[_Asked] = []
         self._sender: asyncio.Task[None] | None = None
-        # What redis-py's blocking client writes its commands with where hiredis is installed.
-        self._pack = HiredisRespSerializer().pack
+        self._connection: Any = None
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """Ask for a command, and wait for its answer."""
@@ -68,19 +67,22 @@ class GatheringRedis(Redis):
                 waiting.set_result(answer)
 
     async def _exchange(self, asked: list[_Asked]) -> list[Any]:
-        pool: Any = self.connection_pool  # redis-py's pools are not annotated
-        connection = await pool.get_connection()
+        # One connection is kept: to take one of the pool's and to give it back would cost as much as the exchange.
+        pool: Any = self.connection_pool
+        connection = self._connection = self._connection or await pool.get_connection()
         try:
             answers: list[Any] = await connection.retry.call_with_retry(
                 lambda: self._ask_on(connection, asked), lambda error: connection.disconnect()
             )
-        finally:
+        except BaseException:
+            self._connection = None  # what is still to be read from it is nobody's answer
+            await connection.disconnect()
             await pool.release(connection)
+            raise
         return answers
 
     async def _ask_on(self, connection: Any, asked: list[_Asked]) -> list[Any]:
-        packed = b"".join(part for args, _, _ in asked for part in self._pack(*args))
-        await connection.send_packed_command(packed)
+        await connection.send_packed_command(b"".join(_packed(*args) for args, _, _ in asked))
         return [await self._answer(connection, args[0], options) for args, options, _ in asked]
 
     async def _answer(self, connection: Any, command: str, options: dict[str, Any]) -> Any:
@@ -88,3 +90,10 @@ class GatheringRedis(Redis):
             return await self.parse_response(connection, command, **options)
         except ResponseError as error:
             return error
+
+
+def _packed(name: str, *args: Any) -> bytes:
+    packed: bytes = hiredis.pack_command(
+        (*name.split(), *args)
+    )  # a name may be of two words, such as SCRIPT LOAD
+    return packed

@@ -74,8 +74,13 @@ def poll_policy(settings: PollSettings) -> PollPolicy:
     """Build the policy that a profile asks for."""
     match settings.policy:
         case "gentle":
-            first_ms, cap_ms = _ms(settings.first_seconds), _ms(settings.cap_seconds)
-            return Gentle(first_ms, settings.share, cap_ms, settings.jitter)
+            return Gentle(
+                first_ms=_ms(settings.first_seconds),
+                shortest_ms=_ms(settings.shortest_seconds),
+                share=settings.share,
+                cap_ms=_ms(settings.cap_seconds),
+                jitter=settings.jitter,
+            )
         case "fixed":
             return Fixed(_ms(settings.fixed_seconds), settings.jitter)
         case unknown:

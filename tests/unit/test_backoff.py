@@ -17,6 +17,23 @@ def test_the_interval_is_a_share_of_the_age_between_first_and_cap():
     ]
 
 
+def test_the_first_look_waits_until_a_spell_may_be_over_and_those_after_it_are_closer():
+    gentle = Gentle(first_ms=1_200, shortest_ms=700, share=0.1, cap_ms=5_000, jitter=0)
+
+    assert [gentle.delay_ms(age, "s") for age in (0, 300, 1_000, 1_200, 7_000, 9_000)] == [
+        1_200,
+        900,  # it was looked at early, for another reason
+        700,
+        700,
+        700,
+        900,
+    ]
+
+
+def test_no_wait_is_longer_than_the_first_where_that_is_short():
+    assert Gentle(first_ms=250, shortest_ms=700, jitter=0).delay_ms(250, "s") == 250
+
+
 def test_a_fixed_interval_does_not_grow():
     assert {Fixed(700, jitter=0).delay_ms(age, "s") for age in (0, 10**6)} == {700}
 

