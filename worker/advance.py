@@ -361,7 +361,9 @@ class Advance:
     async def _wanted(self) -> RunRequest:
         """Read the request, once for the thread and the run that are made of it."""
         if self._request is None:
-            (text,) = await self._desk.store.text(self._run.key, "request")
+            text: str | None = self._run.request
+            if not text:  # it comes with a claim in stage create only
+                (text,) = await self._desk.store.text(self._run.key, "request")
             self._request = RunRequest.model_validate_json(text or "{}")
         return self._request
 
@@ -370,6 +372,7 @@ def _as_written(run: RunView, stage: Stage, changes: Changes, version: int) -> R
     return replace(
         run,
         stage=stage,
+        request=run.request if stage is Stage.CREATE else "",
         version=version,
         progress=changes.progress,
         thread_id=run.thread_id or changes.facts.get("thread_id"),

@@ -51,7 +51,7 @@ async def _with_tools(desk: Desk, run: RunView, reply: Reply[Run]) -> RunSeen:
         return RunSeen(reply, {})
     policies = await _policies(desk, run) if any(call.type == MCP for call in calls) else ()
     tools = await desk.tools.get(frozenset(call.name for call in calls) | approvers(policies))
-    (asked,) = await desk.store.text(run.key, "asked")
+    (asked,) = await desk.store.text(run.key, "asked") if run.round else (None,)
     return RunSeen(reply, tools, json.loads(asked or "{}"), policies)
 
 

@@ -69,7 +69,10 @@ async def _outputs(desk: Desk, run: RunView, shown: Run | None, wanted: Wanted) 
     """Give every output of the round that is asked for, in order, so that a repeat sends the same bytes."""
     if run.stage is Stage.CANCEL and shown is not None:
         return await _cancelled(desk, run, shown)
-    stored = await desk.store.outputs(run)
+    if run.stage is Stage.SUBMIT:
+        stored: Sequence[tuple[str, str]] = [(call.tool_call_id, call.output) for call in run.calls]
+    else:
+        stored = await desk.store.outputs(run)
     places = run.progress.wanted or range(len(stored))
     if any(call.type == MCP for call in run.calls):
         headers = await _mcp_headers(desk, run, await wanted())

@@ -115,7 +115,7 @@ _DEFAULTS = vars(_NEW)
 
 @dataclass(frozen=True)
 class CallView:
-    """Hold one row of the ledger, without arguments and output."""
+    """Hold one row of the ledger, without its arguments."""
 
     index: int
     state: CallState
@@ -143,6 +143,8 @@ class CallView:
     """Judged by the observer that loaded this view; false while nobody may judge."""
     alone: bool = False
     """The dead claimant had no other call in its hands."""
+    output: str = ""
+    """Read in stage submit only."""
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,8 @@ class RunView:
     """The worker that held it last died with it, so it is carried with no other suspect beside it."""
     quarantined: bool = False
     """Three workers died with it alone: it is ended without a look at the provider."""
+    request: str = ""
+    """What the caller asked for, as JSON; read in stage create only."""
     my_turn: bool = True
     """In stage waiting: the mailbox names this run as the thread's holder."""
     progress: Progress = field(default_factory=Progress)

@@ -35,8 +35,8 @@ def row_field(round_: int, index: int, name: str) -> str:
     return f"{round_}:{index}:{name}"
 
 
-def call_view(index: int, values: Sequence[str | None]) -> CallView:
-    """Type one row."""
+def call_view(index: int, values: Sequence[str | None], output: str | None = None) -> CallView:
+    """Type one row, and its output where that was read too."""
     raw: Mapping[str, str] = {name: value or "" for name, value in zip(ROW_FIELDS, values, strict=True)}
     return CallView(
         index=index,
@@ -58,6 +58,7 @@ def call_view(index: int, values: Sequence[str | None]) -> CallView:
         strikes=int(raw["strikes"] or 0),
         deaths=int(raw["deaths"] or 0),
         quarantined=raw["quarantined_ms"] not in {"", "0"},
+        output=output or "",
     )
 
 

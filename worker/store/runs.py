@@ -11,6 +11,7 @@ from threadrun.keys import INDEX_LIFE_SECONDS, Keys
 from threadrun.status import Outcome, Stage
 from worker.observer import Judging
 from worker.redis_clock import NO_LATEST_MS
+from worker.replace import replace
 from worker.store.gates import GATE_FIELDS, SharedGates
 from worker.store.ledger import ROW_FIELDS, Ledger, call_view, row_field
 from worker.store.scripts import Arg, Scripts
@@ -113,7 +114,7 @@ class RunStore:
         args: list[Arg] = [
             names.prefix, lease_ms, limit, SCHEMA, by.worker_id, by.judging.value, by.dead_after_ms,
             int(by.takes_suspect), by.max_strikes, TURN_PAUSE_MS, JUDGEMENT_PAUSE_MS, by.latest_ms, len(GATE_FIELDS),
-            *GATE_FIELDS, *RECORD_FIELDS,
+            *GATE_FIELDS, *RECORD_FIELDS, *(("request",) if stage is Stage.CREATE else ()),
         ]  # fmt: skip
         now_ms, gates, quarantined, *rows = await self._scripts.call("claim", keys, args)
         self.gates.hear(profile, int(now_ms), gates)
@@ -219,10 +220,13 @@ class RunStore:
         count = run.round_size
         if not count:
             return ()
-        names = [row_field(run.round, index, name) for index in range(count) for name in ROW_FIELDS]
+        # The outputs, which may be long, are wanted where they are sent.
+        columns = (*ROW_FIELDS, "output") if run.stage is Stage.SUBMIT else ROW_FIELDS
+        names = [row_field(run.round, index, name) for index in range(count) for name in columns]
         values: list[str | None] = await self._client.hmget(self.keys.calls(run.key), names)
-        width = len(ROW_FIELDS)
-        return tuple(call_view(i, values[i * width : (i + 1) * width]) for i in range(count))
+        rows = (values[at : at + len(columns)] for at in range(0, len(values), len(columns)))
+        known = len(ROW_FIELDS)
+        return tuple(call_view(index, row[:known], *row[known:]) for index, row in enumerate(rows))
 
     async def outputs(self, run: RunView) -> tuple[tuple[str, str], ...]:
         """Read tool call ids and outputs of the run's round, in order."""
@@ -266,6 +270,8 @@ class RunStore:
 def _view_or_key(row: Sequence[Any]) -> RunView | str:
     """Type a claimed row; one bad record must not take those claimed with it down."""
     try:
-        return run_view(row[0], int(row[1]), row[2:])
+        end = 2 + len(RECORD_FIELDS)
+        view = run_view(row[0], int(row[1]), row[2:end])
+        return replace(view, request=row[end] or "") if len(row) > end else view
     except (ValueError, TypeError, AttributeError, LookupError):
         return str(row[0])

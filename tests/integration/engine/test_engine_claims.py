@@ -51,15 +51,15 @@ async def test_a_holder_whose_claim_lapsed_sends_nothing_more(new_house):
 
 
 async def test_a_holder_that_stalls_between_its_intent_and_its_post_does_not_post(new_house, monkeypatch):
-    """It reads what to send there; when it goes on, others have given its POST up, and repeated it."""
+    """When it goes on, others have given its POST up, and repeated it."""
     house = new_house()
     key = house.enqueue(thread_id="thread_x")
     other = house.engine(store=house.new_store())
-    read = house.store.text
+    write = house.store.commit
     stalled = []
 
     async def stall(*args):
-        value = await read(*args)
+        value = await write(*args)
         if not stalled and "intent" in house.backend.sync.hget(house.backend.keys.run(key), "progress"):
             stalled.append(True)
             for _ in range(6):
@@ -67,7 +67,7 @@ async def test_a_holder_that_stalls_between_its_intent_and_its_post_does_not_pos
                 await house.serve(Stage.CREATE, other)
         return value
 
-    monkeypatch.setattr(house.store, "text", stall)
+    monkeypatch.setattr(house.store, "commit", stall)
     await house.serve(Stage.CREATE)
 
     assert stalled
