@@ -192,10 +192,11 @@ class RunsRuntime:
             return True
         return False
 
-    def _look(self) -> None:
-        for engine in self._engines.values():
-            if engine.has_to_look:
-                self._loop.soon(engine.look)
+    def _look(self) -> bool:
+        due = [engine for engine in self._engines.values() if engine.has_to_look]
+        for engine in due:
+            self._loop.soon(engine.look)
+        return bool(due)
 
     def drain(self) -> None:
         """Stop claiming; what is in hand is finished, and handed back when the drain time is over."""

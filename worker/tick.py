@@ -34,6 +34,12 @@ LONGEST_WAKE_LIFE_MS = 60_000
 FAR_AHEAD_MS = 120_000
 """Longer than nearly everything waits for its next look; what waits longer is looked at once too early after a jump."""
 
+IDLE_AFTER_SECONDS = 2.0
+IDLE_FACTOR = 3
+"""Where nothing was due for that long, ticks are so many times as far apart: they are most of what idling costs."""
+
+FAILED_PAUSE_SECONDS = 0.5
+
 TRIM_EVERY_SECONDS = 60.0
 TRIM_LIMIT = 1_000
 UNSEEN_LIFE_MS = 86_400_000
@@ -65,7 +71,7 @@ class Tick:
         retention_seconds: int,
         watch: JumpWatch | None = None,
         serves_itself: Callable[[Stage, str], bool] = lambda stage, profile: False,
-        look: Callable[[], None] = lambda: None,
+        look: Callable[[], bool] = lambda: False,
     ) -> None:
         """Tick for a process.
 
@@ -78,7 +84,7 @@ class Tick:
             retention_seconds: How long finished runs stay.
             watch: Knows Redis's clock.
             serves_itself: Tells whether this process has begun to claim what is due, so that no message is needed.
-            look: Has this process look at what it attends.
+            look: Has this process look at what it attends; tells whether it did.
         """
         self._serves_itself = serves_itself
         self._look = look
@@ -92,6 +98,7 @@ class Tick:
         self._key_names = [name for pair in self._pairs for name in (keys.agenda(*pair), keys.wake(*pair))]
         self._received: deque[int] = deque()
         self._begun = False
+        self._busy_at = time.monotonic()
         self._trim_at = time.monotonic() + TRIM_EVERY_SECONDS
         self._stop = threading.Event()
         self._failed = False
@@ -108,8 +115,16 @@ class Tick:
             self._thread.join(5)
 
     def _run(self) -> None:
-        while not self._stop.wait(self._tick_seconds if not self._failed else 0.5):
+        while not self._stop.wait(self.pause_seconds):
             self.once()
+
+    @property
+    def pause_seconds(self) -> float:
+        """How long to wait until the next tick: longer where Redis does not answer, or has had nothing to do."""
+        if self._failed:
+            return FAILED_PAUSE_SECONDS
+        idle = time.monotonic() - self._busy_at > IDLE_AFTER_SECONDS
+        return self._tick_seconds * (IDLE_FACTOR if idle else 1)
 
     def received(self, stage: Stage, profile: str) -> None:
         """Note that a wake-up came through, whatever it can claim; any thread may say so."""
@@ -137,7 +152,8 @@ class Tick:
                 stage, profile = self._pairs[int(position)]
                 if not self._serves_itself(stage, profile):
                     self._outbox.send(Message(TASK_OF_STAGE[stage], (profile,)))
-            self._look()
+            if self._look() or due:
+                self._busy_at = time.monotonic()
             if jump_ms or not self._begun:
                 self._set_right(ahead_ms, jump_ms)
             self._trim()

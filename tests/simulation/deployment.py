@@ -325,7 +325,7 @@ class RunsProcess:
         self.tick.received(stage, PROFILE)
         self._home.run(self._engine.serve(stage))
 
-    def look(self) -> None:
+    def look(self) -> bool:
         """Look at the attended runs whose time has come."""
 
         async def begin() -> None:
@@ -333,6 +333,7 @@ class RunsProcess:
 
         self._home.run(begin())
         self.life.check()
+        return True
 
     def look_for_twins(self) -> None:
         self._home.run(self._finder.serve())

@@ -218,9 +218,10 @@ class Model(RuleBasedStateMachine):
         if _TWINS not in self.bag and self.redis.zcount(self.keys.twins(PROFILE), "-inf", self.now_ms()):
             self.bag.append(_TWINS)
 
-    def _note_looks(self) -> None:
+    def _note_looks(self) -> bool:
         if self.engine.has_to_look and _LOOKS not in self.bag:
             self.bag.append(_LOOKS)
+        return self.engine.has_to_look
 
     async def _look(self) -> None:
         self.engine.look()

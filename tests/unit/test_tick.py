@@ -173,3 +173,25 @@ def test_what_this_process_serves_itself_is_sent_to_nobody(redis, sent):
     assert tick.once() == 2
     assert set(served) == {(Stage.POLL, "default"), (Stage.CREATE, "default")}
     assert sent.take() == [("runs.create", ("default",), "runs")]
+
+
+def test_who_has_had_nothing_to_do_for_a_while_ticks_less_often_until_there_is_something(redis, monkeypatch):
+    now, looks = [1_000.0], [False]
+    monkeypatch.setattr("worker.tick.time.monotonic", lambda: now[0])
+    tick = Tick(
+        redis, KEYS, ["default"], cast(Outbox, Sent()), tick_ms=50, retention_seconds=604_800,
+        look=lambda: looks[0],
+    )  # fmt: skip
+
+    def pause_after(seconds: float) -> float:
+        now[0] += seconds
+        tick.once()
+        return tick.pause_seconds
+
+    assert [pause_after(2), pause_after(0.1)] == [0.05, pytest.approx(0.15)]
+    make_due(redis, Stage.POLL)
+    assert pause_after(1) == 0.05
+    redis.delete(KEYS.agenda(Stage.POLL, "default"))
+    assert pause_after(3) == pytest.approx(0.15)
+    looks[0] = True
+    assert pause_after(1) == 0.05
