@@ -295,21 +295,24 @@ class Advance:
         log_events(known, stored, written.seq, self._clock.now_ms(), moved)
 
     async def _rest(self, delay_ms: int) -> None:
-        run, store, look_ms = self._run, self._desk.store, self._clock.now_ms() + delay_ms
+        run, look_ms = self._run, self._clock.now_ms() + delay_ms
         attends = self._attends and attendable(run, run.stage, delay_ms)
         if attends and not self._leased and look_ms + MARGIN_MS <= self._since.until_ms:
             self._attend(run, look_ms, self._since.until_ms)  # nothing is to be written
-            return
-        put_off_ms = delay_ms + SPARE_MS if attends else delay_ms
-        counts = {"polls": self._polls, "requests": self._requests}
-        if self._leased:
-            mine = await store.rest(run, put_off_ms, **counts)
-        else:
-            self._writes += 1
-            mine = await store.attend(run, put_off_ms, f"{run.claim}.{self._writes}", **counts)
-        if mine and attends:
+        elif await self._put_off(delay_ms + SPARE_MS if attends else delay_ms) and attends:
             self._polls = self._requests = 0
-            self._attend(run, look_ms)
+            self._attend(run, self._clock.now_ms() + delay_ms)
+
+    async def _put_off(self, delay_ms: int) -> bool:
+        """Have the run due for everybody after a delay; false: it is somebody else's by now."""
+        run, store, counts = self._run, self._desk.store, {"polls": self._polls, "requests": self._requests}
+        if self._leased:
+            return await store.rest(run, delay_ms, **counts)
+        self._writes += 1
+        now_ms = await store.attend(run, delay_ms, f"{run.claim}.{self._writes}", **counts)
+        if now_ms:
+            self._clock = RedisClock(now_ms)  # no claim brings the time anew
+        return bool(now_ms)
 
     def _attend(self, run: RunView, look_ms: int, until_ms: int | None = None) -> None:
         """Have the run looked at again without a claim; it is due for everybody a little later."""

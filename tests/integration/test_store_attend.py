@@ -21,7 +21,7 @@ async def test_it_becomes_due_later_without_a_version_an_event_or_a_lease(backen
     run = await at_rest(client, store)
     before = backend.sync.hgetall(backend.keys.run("a"))
 
-    assert await store.attend(run, 9_000, "1.1", polls=3, requests=4)
+    assert await store.attend(run, 9_000, "1.1", polls=3, requests=4) == backend.now_ms()
 
     after = backend.sync.hgetall(backend.keys.run("a"))
     changed = {name: value for name, value in after.items() if before.get(name) != value}

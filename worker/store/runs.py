@@ -151,10 +151,10 @@ class RunStore:
 
     async def attend(
         self, run: RunView, delay_ms: int, op: str, *, polls: int = 0, requests: int = 0
-    ) -> bool:
-        """Put off the entry of a run that is looked at without a lease; false: it is somebody else's, or due.
+    ) -> int:
+        """Put off the entry of a run that is looked at without a lease; 0: it is somebody else's by now, or due.
 
-        What Redis knows of the profile's gates comes along, as with a claim.
+        Otherwise gives Redis's clock; what Redis knows of the profile's gates comes along too, as with a claim.
         """
         names = self.keys
         keys = [names.run(run.key), names.agenda(run.stage, run.profile), names.permits(run.profile)]
@@ -163,7 +163,7 @@ class RunStore:
         ]  # fmt: skip
         held, now_ms, gates = await self._scripts.call("attend", keys, args)
         self.gates.hear(run.profile, int(now_ms), gates)
-        return bool(int(held))
+        return int(now_ms) if int(held) else 0
 
     async def commit(self, run: RunView, write: Commit) -> Written:
         """Write facts and, for the newest claim, the decision."""
