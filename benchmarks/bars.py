@@ -9,6 +9,9 @@ from typing import Any, Literal
 KIND = "one tool"
 """The workload that the bars of the contenders are about."""
 
+ONE_RATE = "one rate"
+"""The same at one rate that both are at ease with: close to what it sustains each sees everything later."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bar:
@@ -94,7 +97,7 @@ def _sustained(document: Document) -> float:
 
 def _beside(figure: str) -> Callable[[Document], float]:
     def read(document: Document) -> float:
-        found = document["contenders"][KIND]["figures"]
+        found = document["contenders"][ONE_RATE]["figures"]
         return float(found["threadrun"][figure]) / float(found["AsyncOpenAI"][figure])
 
     return read

@@ -30,8 +30,9 @@ DOCUMENT: dict[str, Any] = {
     "contenders": {
         "made_at": "2026-01-02T03:04:05+00:00",
         "machine": {"cpu": "a processor", "cores": 2, "python": "CPython 3"},
+        "one rate": {"figures": {"threadrun": figures(), "AsyncOpenAI": figures(delay_mean_ms=500.0)}},
         "one tool": {
-            "figures": {"threadrun": figures(), "AsyncOpenAI": figures(cpu_ms=21.0, delay_mean_ms=500.0)},
+            "figures": {"threadrun": figures(), "AsyncOpenAI": figures(cpu_ms=21.0)},
             "cpu_ratios": {"AsyncOpenAI": 3.5, "floor": 0.1},
             "sustained": {"threadrun": 180.0, "AsyncOpenAI": 50.0},
             "rates": {"threadrun": 144.0, "AsyncOpenAI": 40.0},

@@ -124,8 +124,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     return asked
 
 
-@pytest.mark.parametrize(("factor", "code"), [(1.0, 0), (0.5, 1)])
-def test_a_smoke_test_fails_when_the_peer_needs_less_than_twice_our_cpu(
+@pytest.mark.parametrize(("factor", "code"), [(0.45, 0), (0.4, 1)])
+def test_a_smoke_test_fails_when_the_peer_needs_hardly_more_cpu_than_we_do(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, factor: float, code: int
 ) -> None:
     def measure(contender: Contender, carried: Sequence[Plan], warm_up: Sequence[Plan]) -> Measured:
@@ -135,6 +135,14 @@ def test_a_smoke_test_fails_when_the_peer_needs_less_than_twice_our_cpu(
 
     assert program.main(["--smoke", "--json", str(tmp_path / "bench.json")]) == code
     assert program.main(["--json", str(tmp_path / "bench.json")]) == 0
+
+
+def test_a_smoke_test_measures_each_at_a_rate_of_its_own(
+    asked: list[tuple[str, int]], tmp_path: Path
+) -> None:
+    program.main(["--smoke", "--json", str(tmp_path / "bench.json")])
+
+    assert asked == [("threadrun", 800), ("AsyncOpenAI", 320)]
 
 
 def test_one_contender_can_be_measured_alone(asked: list[tuple[str, int]], tmp_path: Path) -> None:
@@ -151,3 +159,27 @@ def test_who_does_not_sustain_the_rate_is_measured_below_what_it_sustains(
     program.main([*two, "--sustained", "--runs", "2000", "--rate", "200", "--json", str(tmp_path / "b.json")])
 
     assert asked == [("threadrun", 2000), ("AsyncOpenAI", 400)]
+
+
+def test_other_kinds_of_runs_are_measured_well_below_what_each_sustains_with_one_tool(
+    asked: list[tuple[str, int]], tmp_path: Path
+) -> None:
+    path = tmp_path / "b.json"
+    two = [
+        "--only",
+        "threadrun",
+        "--only",
+        "AsyncOpenAI",
+        "--json",
+        str(path),
+        "--runs",
+        "200",
+        "--rate",
+        "200",
+    ]
+    program.main([*two, "--sustained"])
+    asked.clear()
+
+    program.main([*two, "--at-ease", "--kind", "no tool", "--as", "easy"])
+    assert asked == [("threadrun", 200), ("AsyncOpenAI", 30)]
+    assert set(read(path)["contenders"]) >= {"one tool", "easy"}

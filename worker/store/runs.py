@@ -149,9 +149,7 @@ class RunStore:
         ]
         return bool(await self._scripts.call("rest", keys, args))
 
-    async def attend(
-        self, run: RunView, delay_ms: int, op: str, *, polls: int = 0, requests: int = 0
-    ) -> int:
+    async def attend(self, run: RunView, delay_ms: int, op: str, *, polls: int = 0, requests: int = 0) -> int:
         """Put off the entry of a run that is looked at without a lease; 0: it is somebody else's by now, or due.
 
         Otherwise gives Redis's clock; what Redis knows of the profile's gates comes along too, as with a claim.
