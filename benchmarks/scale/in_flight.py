@@ -28,7 +28,10 @@ THINK_SECONDS = 14_400
 """Longer than any level takes."""
 
 BATCH = 1_000
-"""How many runs one call of `enqueue_many` takes."""
+"""How many runs `enqueue_many` takes at first; they begin as fast as can be, the others at the pace of the polls."""
+
+PACED_BATCH = 100
+"""How many of those come at a time; so the polls, each an interval after a beginning, are as evenly spread."""
 
 CREATE_SECONDS = 1_800.0
 """How long it may take until all runs are in flight."""
@@ -78,10 +81,13 @@ def hold(runs: int, watch_seconds: float) -> InFlight:
     life = ["--expire-seconds", str(THINK_SECONDS), "--forget-after-seconds", "60"]
     with LocalStack(checkout=ROOT, env=env, server_arguments=life, runs_workers=0, tools_workers=0) as stack:
         client, keys = connect(stack.redis_url), Keys()
+        agenda = keys.agenda(Stage.POLL, "default")
         empty = held_bytes(client, keys)
-        enqueue_seconds = _enqueue(stack.client, runs)
+        enqueue_seconds = _enqueue(stack.client, BATCH)
         stack.start("runs")
-        start_seconds = _await_all(client, keys.agenda(Stage.POLL, "default"), runs)
+        start_seconds = _await_all(client, agenda, BATCH)
+        _enqueue_paced(stack.client, runs - BATCH)
+        _await_all(client, agenda, runs)
         time.sleep(SETTLE_SECONDS)
         grown = held_bytes(client, keys) - empty
         return _watch(
@@ -89,14 +95,25 @@ def hold(runs: int, watch_seconds: float) -> InFlight:
         )
 
 
+ASKED = {
+    "assistant_id": "asst_demo",
+    "messages": f"think {THINK_SECONDS}\nsay Done.",
+    "deadline_seconds": THINK_SECONDS,
+}
+
+
 def _enqueue(client: RunClient, runs: int) -> float:
-    """Enqueue all, and tell how long that took."""
-    asked = {"assistant_id": "asst_demo", "messages": f"think {THINK_SECONDS}\nsay Done."}
-    requests = [{**asked, "deadline_seconds": THINK_SECONDS} for _ in range(BATCH)]
+    """Enqueue runs at once, and tell how long that took."""
     began = time.monotonic()
-    for first in range(0, runs, BATCH):
-        client.enqueue_many(requests[: runs - first])
+    client.enqueue_many([ASKED] * runs)
     return time.monotonic() - began
+
+
+def _enqueue_paced(client: RunClient, runs: int) -> None:
+    began = time.monotonic()
+    for first in range(0, runs, PACED_BATCH):
+        time.sleep(max(0.0, began + first / POLLS_PER_SECOND - time.monotonic()))
+        client.enqueue_many([ASKED] * min(PACED_BATCH, runs - first))
 
 
 def _await_all(client: Any, agenda: str, runs: int) -> float:
@@ -132,8 +149,8 @@ def _watch(
     return InFlight(
         runs=runs,
         interval_seconds=interval_seconds,
-        enqueued_per_second=runs / enqueue_seconds,
-        started_per_second=runs / start_seconds,
+        enqueued_per_second=BATCH / enqueue_seconds,
+        started_per_second=BATCH / start_seconds,
         process_mb=memory / 1e6,
         growth_mb=(memory - memory_before) / 1e6,
         redis_bytes_per_run=grown / runs,
