@@ -122,18 +122,17 @@ async def test_a_wish_to_cancel_is_seen_at_once_and_the_look_of_the_first_holder
     assert house.events(key) == events
 
 
-async def test_the_claim_of_another_run_does_not_end_what_is_attended_but_the_claim_of_its_own_does(
-    new_house,
-):
+async def test_a_claim_of_its_own_ends_what_an_engine_attends(new_house):
     house = new_house()
     engine = attending(house)
     key = await at_work(house, engine)
-    house.turn(1 + SPARE_MS / 1000)
+    house.client.cancel(key)
     await house.serve(Stage.POLL, engine)
-    assert (claims(house, key), reads(house)) == (2, 1)
+    assert house.record(key).stage is Stage.CANCEL
+    house.turn(1)
 
     await look(engine)
-    assert reads(house) == 1  # the look that was due for the first claim is gone
+    assert (claims(house, key), reads(house)) == (2, 0)
 
 
 async def test_an_entry_is_put_off_again_before_others_would_find_it_due(new_house, scripts):
