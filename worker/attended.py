@@ -9,7 +9,6 @@ reads; what it writes is written for the newest claim, or not at all, like every
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 
@@ -92,9 +91,9 @@ class AttendedRuns:
                 return attended
         return None
 
-    def take_all(self) -> Iterator[Attended]:
+    def take_all(self) -> list[Attended]:
         """Give up all of them."""
         kept = list(self._of_run.values())
         self._of_run.clear()
         self._next.clear()
-        yield from kept
+        return kept

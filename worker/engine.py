@@ -106,8 +106,8 @@ class Engine:
     def _attend(self, attended: Attended) -> None:
         if self._draining:
             self._begin(self._leave(attended))
-            return
-        self._attended.keep(attended)
+        else:
+            self._attended.keep(attended)
 
     async def _leave(self, attended: Attended) -> None:
         """Have an attended run looked at by another worker when its look is due."""

@@ -93,7 +93,6 @@ class GatheringRedis(Redis):
 
 
 def _packed(name: str, *args: Any) -> bytes:
-    packed: bytes = hiredis.pack_command(
-        (*name.split(), *args)
-    )  # a name may be of two words, such as SCRIPT LOAD
+    # A name may be of two words, such as SCRIPT LOAD.
+    packed: bytes = hiredis.pack_command((*name.split(), *args))
     return packed
