@@ -257,7 +257,7 @@ class Advance:
 
     async def _move(self, move: Move) -> bool:
         run, look_ms = self._run, self._clock.now_ms() + move.delay_ms
-        attends = self._attends and attendable(run, move.stage, move.delay_ms)
+        attends = self._attends and attendable(run, move.stage)
         delay_ms = move.delay_ms + SPARE_MS if attends else move.delay_ms
         written = await self._commit(move.stage, delay_ms, move.changes, keep_lease=False)
         if not written.ok:
@@ -296,7 +296,7 @@ class Advance:
 
     async def _rest(self, delay_ms: int) -> None:
         run, look_ms = self._run, self._clock.now_ms() + delay_ms
-        attends = self._attends and attendable(run, run.stage, delay_ms)
+        attends = self._attends and attendable(run, run.stage)
         if attends and not self._leased and look_ms + MARGIN_MS <= self._since.until_ms:
             self._attend(run, look_ms, self._since.until_ms)  # nothing is to be written
         elif await self._put_off(delay_ms + SPARE_MS if attends else delay_ms) and attends:

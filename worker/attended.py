@@ -22,11 +22,11 @@ SPARE_MS = 5_000
 MARGIN_MS = 2_000
 """How much of that must be left at the next look; else the entry is put off again before it."""
 
-LONGEST_DELAY_MS = 10_000
-"""A run that is to be looked at later than this is given back: to keep it in mind would save little."""
+HANDED_OVER_MS = 10_000
+"""A worker that drains hands over what is looked at sooner than this; the rest is found by its entry, SPARE_MS late."""
 
-MOST_ATTENDED = 10_000
-"""How many runs an engine keeps in mind, with about 2 KB each; the others are claimed for each look."""
+MOST_ATTENDED = 50_000
+"""How many runs a process keeps in mind, with about 1.5 KB each; the others are claimed for each look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,15 @@ class Attended:
     requests: int = 0
     """Requests that are not."""
 
+    @property
+    def left_ms(self) -> int:
+        """How long it is until the next look; 0: it is due."""
+        return max(0, self.look_ms - self.clock.now_ms())
 
-def attendable(run: RunView, stage: Stage, delay_ms: int) -> bool:
+
+def attendable(run: RunView, stage: Stage) -> bool:
     """Tell whether a run may be attended; one that may have killed its worker is carried under a lease only."""
-    return stage is Stage.POLL and delay_ms <= LONGEST_DELAY_MS and not run.suspect
+    return stage is Stage.POLL and not run.suspect
 
 
 class AttendedRuns:
@@ -74,7 +79,9 @@ class AttendedRuns:
 
     def drop(self, run_key: str) -> None:
         """Forget a run: somebody claims it."""
-        self._of_run.pop(run_key, None)
+        if self._of_run.pop(run_key, None) and len(self._next) > 2 * len(self._of_run):
+            self._next = [entry for entry in self._next if self._of_run.get(entry[2].run.key) is entry[2]]
+            heapq.heapify(self._next)
 
     @property
     def is_due(self) -> bool:

@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 
 from threadrun.status import Stage
 from worker.advance import Advance
-from worker.attended import Attended, AttendedRuns
+from worker.attended import HANDED_OVER_MS, Attended, AttendedRuns
 from worker.desk import Desk
 from worker.redis_clock import RedisClock
 from worker.view import RunView
@@ -111,11 +111,9 @@ class Engine:
 
     async def _leave(self, attended: Attended) -> None:
         """Have an attended run looked at by another worker when its look is due."""
-        run, left_ms = attended.run, max(0, attended.look_ms - attended.clock.now_ms())
+        run, counts = attended.run, {"polls": attended.polls, "requests": attended.requests}
         with suppress(RedisError, OSError):  # then it is due a little later
-            await self._desk.store.attend(
-                run, left_ms, f"{run.claim}.left", polls=attended.polls, requests=attended.requests
-            )
+            await self._desk.store.attend(run, attended.left_ms, f"{run.claim}.left", **counts)
 
     async def _claim(self, stage: Stage) -> int:
         slots = min(self._free_slots, self._claim_limit)
@@ -207,7 +205,8 @@ class Engine:
     def leave_attended(self) -> None:
         """Leave the attended runs to other workers; called on the loop, when it drains."""
         for attended in self._attended.take_all():
-            self._begin(self._leave(attended))
+            if attended.left_ms <= HANDED_OVER_MS:
+                self._begin(self._leave(attended))
 
     async def finish(self) -> None:
         """Wait until nothing is under way."""

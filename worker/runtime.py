@@ -153,7 +153,8 @@ class RunsRuntime:
         store = RunStore(client, self._keys)
         tools = ServedTools(client, self._keys)
         suspects = SuspectSlot()
-        for name, profile in settings.require_profiles().items():
+        profiles = settings.require_profiles()
+        for name, profile in profiles.items():
             permits = Permits(name, store.gates, limits_for(profile))
             provider = self._providers[name] = WatchedProvider(provider_for(name, profile), permits)
             desk = Desk(
@@ -171,7 +172,11 @@ class RunsRuntime:
                 suspects=suspects,
             )
             self._engines[name] = Engine(
-                desk, name, profile.max_requests, settings.engine.claim_limit, MOST_ATTENDED
+                desk,
+                name,
+                profile.max_requests,
+                settings.engine.claim_limit,
+                most_attended=MOST_ATTENDED // len(profiles),
             )
             self._twin_finders.append(TwinFinder(desk, name))
         self._client = client

@@ -10,6 +10,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from tests.integration.engine.scripted_provider import ScriptedProvider
 from threadrun.status import Outcome, Stage
 from worker.attended import SPARE_MS
+from worker.backoff import Fixed
+from worker.decide.rules import Rules
 from worker.engine import Engine
 from worker.store.scripts import Scripts
 
@@ -179,6 +181,19 @@ async def test_a_draining_worker_leaves_each_run_due_at_its_look(new_house):
     assert house.due() == {Stage.POLL: 0.75}
     await look(engine)
     assert reads(house) == 0
+    await house.carry()
+    assert house.record(key).outcome is Outcome.COMPLETED
+
+
+async def test_a_draining_worker_leaves_a_run_that_is_looked_at_much_later_to_its_entry(new_house, scripts):
+    house = new_house(rules=Rules(poll=Fixed(60_000, jitter=0)))
+    engine = attending(house)
+    key = await at_work(house, engine)
+    engine.drain()
+    engine.leave_attended()
+    await engine.finish()
+
+    assert (scripts["attend"], house.due()) == (0, {Stage.POLL: 60 + SPARE_MS / 1000})
     await house.carry()
     assert house.record(key).outcome is Outcome.COMPLETED
 
