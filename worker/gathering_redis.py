@@ -8,17 +8,29 @@ for meanwhile goes out with the next.
 from __future__ import annotations
 
 import asyncio
-from typing import Any, TypeAlias
+import math
+from collections.abc import Sequence
+from functools import partial
+from hashlib import sha1
+from typing import Any, NamedTuple, TypeAlias
 
 import hiredis
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 MAX_TOGETHER = 64
 """More commands than this wait for the next exchange, so that Redis serves others in between."""
 
 GATHERING_SECONDS = 0.002
 """How long the first command waits for others, unless an exchange has just ended; a run's deadlines are seconds."""
+
+
+class _Answers(NamedTuple):
+    """The part of a connection that answers are read from."""
+
+    read_response: Any
+
 
 _Asked: TypeAlias = tuple[tuple[Any, ...], dict[str, Any], asyncio.Future[Any]]
 
@@ -83,13 +95,32 @@ class GatheringRedis(Redis):
 
     async def _ask_on(self, connection: Any, asked: list[_Asked]) -> list[Any]:
         await connection.send_packed_command(b"".join(_packed(*args) for args, _, _ in asked))
-        return [await self._answer(connection, args[0], options) for args, options, _ in asked]
-
-    async def _answer(self, connection: Any, command: str, options: dict[str, Any]) -> Any:
+        # One timer for the exchange: redis-py would set one for each answer.
+        answers: Any = _Answers(partial(connection.read_response, timeout=math.inf))
         try:
-            return await self.parse_response(connection, command, **options)
+            async with asyncio.timeout(connection.socket_timeout):
+                return [await self._answer(answers, args[0], options) for args, options, _ in asked]
+        except TimeoutError:
+            raise RedisTimeoutError("Redis did not answer in time") from None
+
+    async def _answer(self, answers: Any, command: str, options: dict[str, Any]) -> Any:
+        try:
+            return await self.parse_response(answers, command, **options)
         except ResponseError as error:
             return error
+
+    def register_script(self, script: Any) -> Any:
+        """Give a script to be called with keys and arguments, with less ado than redis-py's own."""
+        text = str(script)
+        return partial(self._run_script, text, sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+    async def _run_script(self, text: str, sha: str, keys: Sequence[Any], args: Sequence[Any] = ()) -> Any:
+        command = ("EVALSHA", sha, len(keys), *keys, *args)
+        try:
+            return await self.execute_command(*command)
+        except NoScriptError:
+            await self.execute_command("SCRIPT LOAD", text)
+            return await self.execute_command(*command)
 
 
 def _packed(name: str, *args: Any) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from config.settings import load_settings
 from tests.integration.loop_turns import until
@@ -96,6 +97,24 @@ async def test_a_connection_that_was_cut_costs_a_repeat_and_no_error(client, url
         other.client_kill_filter(_type="normal", skipme=True)
 
     assert await asyncio.gather(*(client.get("before") for _ in range(3))) == ["1"] * 3
+
+
+async def test_who_is_not_answered_in_time_hears_of_it_and_the_next_get_their_own_answers(client):
+    await client.set("before", "1")
+    client._connection.socket_timeout = 0.05
+    never = client.blpop("nothing", timeout=0)
+    heard = await asyncio.gather(never, client.get("before"), return_exceptions=True)
+
+    assert [type(error) for error in heard] == [RedisTimeoutError] * 2
+    assert await client.get("before") == "1"
+
+
+async def test_a_script_that_redis_has_forgotten_is_loaded_again(client):
+    script = client.register_script("return redis.call('INCR', KEYS[1])")
+    await script(keys=["turns"])
+    await client.script_flush()
+
+    assert await script(keys=["turns"]) == 2
 
 
 async def test_all_who_wait_hear_that_redis_is_gone(tmp_path):
