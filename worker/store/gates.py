@@ -88,6 +88,8 @@ class Gates:
         return self.of(kind).until_ms - now_ms, self.both.until_ms - now_ms
 
 
+_OPEN = Gates()
+
 GATE_FIELDS = (
     "GET_until", "GET_pauses", "POST_until", "POST_pauses", "both_until", "both_pauses", "probe", "failures",
 )  # fmt: skip
@@ -145,7 +147,7 @@ class SharedGates:
 
     def known(self, profile: str) -> Gates:
         """Give what was last heard; no round trip."""
-        return self._known.get(profile, Gates())
+        return self._known.get(profile, _OPEN)
 
     def hear(self, profile: str, now_ms: int, row: Sequence[str | None]) -> None:
         """Take in what a script told beside its own answer, unless something newer is known."""
