@@ -309,7 +309,8 @@ class Advance:
         if self._leased:
             return await store.rest(run, delay_ms, **counts)
         self._writes += 1
-        now_ms = await store.attend(run, delay_ms, f"{run.claim}.{self._writes}", **counts)
+        by = self._desk.claimant(takes_suspect=False)
+        now_ms = await store.attend(run, delay_ms, f"{run.claim}.{self._writes}", by, **counts)
         if now_ms:
             self._clock = RedisClock(now_ms)  # no claim brings the time anew
         return bool(now_ms)

@@ -113,7 +113,8 @@ class Engine:
         """Have an attended run looked at by another worker when its look is due."""
         run, counts = attended.run, {"polls": attended.polls, "requests": attended.requests}
         with suppress(RedisError, OSError):  # then it is due a little later
-            await self._desk.store.attend(run, attended.left_ms, f"{run.claim}.left", **counts)
+            by = self._desk.claimant(takes_suspect=False)
+            await self._desk.store.attend(run, attended.left_ms, f"{run.claim}.left", by, **counts)
 
     async def _claim(self, stage: Stage) -> int:
         slots = min(self._free_slots, self._claim_limit)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.integration.carrying import claim_one, claimed, move, noted
 from threadrun.status import Stage
 from worker.store.gates import Kind, Verdict
+from worker.store.runs import Claimant
 
 
 async def at_rest(client, store, delay_ms=5_000):
@@ -46,6 +47,17 @@ async def test_what_happens_meanwhile_leaves_it_due_and_is_told(backend, client,
     assert not await store.attend(run, 9_000, "1.1", polls=3)
     assert client.get("a").polls == 3
     assert len(await claimed(store, Stage.POLL)) == 1
+
+
+async def test_by_a_clock_that_has_jumped_it_is_not_put_off(backend, client, store):
+    run = await at_rest(client, store)
+    latest_ms = backend.now_ms() + 15_000
+    agenda = backend.dump("agenda:")
+    backend.turn(3_600)
+
+    assert not await store.attend(run, 9_000, "1.1", Claimant(latest_ms=latest_ms), polls=3)
+    assert backend.dump("agenda:") == agenda
+    assert client.get("a").polls == 3
 
 
 async def test_a_repeat_counts_nothing_twice(backend, client, store):

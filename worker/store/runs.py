@@ -149,15 +149,26 @@ class RunStore:
         ]
         return bool(await self._scripts.call("rest", keys, args))
 
-    async def attend(self, run: RunView, delay_ms: int, op: str, *, polls: int = 0, requests: int = 0) -> int:
+    async def attend(
+        self,
+        run: RunView,
+        delay_ms: int,
+        op: str,
+        by: Claimant = Claimant(),
+        *,
+        polls: int = 0,
+        requests: int = 0,
+    ) -> int:
         """Put off the entry of a run that is looked at without a lease; 0: it is somebody else's by now, or due.
+
+        It is 0 too when Redis's clock has jumped: the entry stays where it is.
 
         Otherwise gives Redis's clock; what Redis knows of the profile's gates comes along too, as with a claim.
         """
         names = self.keys
         keys = [names.run(run.key), names.agenda(run.stage, run.profile), names.permits(run.profile)]
         args: list[Arg] = [
-            run.key, run.version, run.claim, run.news, delay_ms, polls, requests, op, *GATE_FIELDS,
+            run.key, run.version, run.claim, run.news, delay_ms, polls, requests, op, by.latest_ms, *GATE_FIELDS,
         ]  # fmt: skip
         held, now_ms, gates = await self._scripts.call("attend", keys, args)
         self.gates.hear(run.profile, int(now_ms), gates)

@@ -151,6 +151,27 @@ async def test_an_entry_is_put_off_again_before_others_would_find_it_due(new_hou
     assert 4 <= scripts["attend"] <= 7
 
 
+async def test_by_a_clock_that_has_just_jumped_no_run_is_attended_and_none_is_timed_out(new_house):
+    house = new_house()
+    engine = attending(house)
+    key = await at_work(house, engine)
+    work_on(house)
+    house.observer.clock.read(house.backend.now_ms(), 0, house.seconds)
+    for _ in range(4):
+        house.turn(1)
+        await look(engine)
+    agenda = house.backend.dump("agenda:")
+
+    house.backend.turn(3_600)  # Redis's clock alone
+    house.turn(1)
+    await look(engine)  # now the entry is to be put off
+    assert house.backend.dump("agenda:") == agenda
+    house.backend.sync.hset(house.backend.keys.clock(), "ahead_ms", 3_600_000)  # as the next tick does
+    house.turn(1)
+    await look(engine)
+    assert (house.record(key).stage, reads(house)) == (Stage.POLL, 5)
+
+
 async def test_a_run_whose_look_meets_a_redis_that_is_gone_is_left_to_its_entry(new_house):
     house = new_house()
     engine = attending(house)
