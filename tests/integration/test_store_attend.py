@@ -60,6 +60,23 @@ async def test_by_a_clock_that_has_jumped_it_is_not_put_off(backend, client, sto
     assert client.get("a").polls == 3
 
 
+async def test_a_claim_whose_number_was_given_out_twice_is_attended_by_its_latest_holder(
+    backend, client, store
+):
+    await at_rest(client, store)
+    backend.turn(5)
+    before = backend.sync.hgetall(backend.keys.run("a"))
+    (lost,) = await claimed(store, Stage.POLL, by=Claimant("one"))
+    backend.sync.hset(backend.keys.run("a"), mapping=before)  # Redis has lost its last second
+    backend.turn(20)
+    (run,) = await claimed(store, Stage.POLL, by=Claimant("other"))
+    assert run.claim == lost.claim
+    await store.rest(run, 5_000)
+
+    assert not await store.attend(lost, 9_000, "1.1", Claimant("one"))
+    assert await store.attend(run, 9_000, "1.1", Claimant("other"))
+
+
 async def test_a_repeat_counts_nothing_twice(backend, client, store):
     run = await at_rest(client, store)
     for _ in range(2):

@@ -168,7 +168,8 @@ class RunStore:
         names = self.keys
         keys = [names.run(run.key), names.agenda(run.stage, run.profile), names.permits(run.profile)]
         args: list[Arg] = [
-            run.key, run.version, run.claim, run.news, delay_ms, polls, requests, op, by.latest_ms, *GATE_FIELDS,
+            run.key, run.version, run.claim, run.news, delay_ms, polls, requests, op, by.worker_id, by.latest_ms,
+            *GATE_FIELDS,
         ]  # fmt: skip
         held, now_ms, gates = await self._scripts.call("attend", keys, args)
         self.gates.hear(run.profile, int(now_ms), gates)

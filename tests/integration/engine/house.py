@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import Future
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
@@ -189,6 +190,19 @@ class House:
             except Died:
                 continue
         return bool(stages)
+
+    @asynccontextmanager
+    async def lost(self, key: str) -> AsyncIterator[None]:
+        """Have Redis lose what is written of a run meanwhile, as at a failover."""
+        redis, record = self.backend.sync, self.backend.keys.run(key)
+        fields, agendas = redis.hgetall(record), self.backend.dump("agenda:")
+        yield
+        redis.delete(record)
+        redis.hset(record, mapping=fields)
+        for stage in Stage:
+            redis.delete(self.backend.keys.agenda(stage, PROFILE))
+        for name, entries in agendas.items():
+            redis.zadd(self.backend.prefix + name, dict(entries))
 
     async def run_handlers(self) -> None:
         """Do what the tools workers do with the messages that were sent."""

@@ -190,6 +190,29 @@ async def test_a_run_whose_look_meets_a_redis_that_is_gone_is_left_to_its_entry(
     assert house.record(key).outcome is Outcome.COMPLETED
 
 
+async def test_a_claim_that_redis_has_lost_is_attended_no_longer_than_seconds(new_house):
+    house = new_house()
+    one = attending(house, worker_id="one")
+    other = attending(house, store=house.new_store(), worker_id="other")
+    key = await at_work(house, attending(house, most=0))
+    work_on(house)
+    house.turn(1)
+    async with house.lost(key):
+        await house.serve(Stage.POLL, one)
+    await house.serve(Stage.POLL, other)
+    assert claims(house, key) == 2  # the same number, and both look
+    looks = []
+    for _ in range(12):
+        house.turn(1)
+        before = reads(house)
+        await look(one)
+        looks.append(reads(house) - before)
+        await look(other)
+
+    assert looks[6:] == [0] * 6
+    assert claims(house, key) == 2
+
+
 async def test_a_draining_worker_leaves_each_run_due_at_its_look(new_house):
     house = new_house()
     engine = attending(house)
