@@ -48,7 +48,7 @@ from worker.redis_clock import RedisClock
 from worker.replace import replace
 from worker.store.gates import Kind
 from worker.store.runs import Written
-from worker.store.writes import Commit, next_status, sent_calls
+from worker.store.writes import Commit, new_op, next_status, sent_calls
 from worker.tell import tell
 from worker.transitions import log_events, log_finished
 from worker.view import HARD_LIMIT_GRACE_SECONDS, Effect, Intent, RunView, with_calls
@@ -93,7 +93,6 @@ class Advance:
         self._lease_until_ms = clock.now_ms() + desk.rules.lease_ms
         self._attends = attends
         self._since = since or Attended(run, clock, 0, 0)
-        self._writes = self._since.writes
         self._polls = self._since.polls
         self._requests = self._since.requests
         self._attended: Attended | None = None
@@ -271,9 +270,7 @@ class Advance:
         return True
 
     async def _commit(self, stage: Stage, delay_ms: int, changes: Changes, *, keep_lease: bool) -> Written:
-        self._writes += 1
-        op = f"{self._run.claim}.{self._writes}"
-        write = Commit(stage, delay_ms, changes, keep_lease, op, self._polls, self._requests)
+        write = Commit(stage, delay_ms, changes, keep_lease, new_op(), self._polls, self._requests)
         self._polls = self._requests = 0
         written = await self._desk.store.commit(self._run, write)
         self._log(stage, changes, written)
@@ -308,9 +305,8 @@ class Advance:
         run, store, counts = self._run, self._desk.store, {"polls": self._polls, "requests": self._requests}
         if self._leased:
             return await store.rest(run, delay_ms, **counts)
-        self._writes += 1
         by = self._desk.claimant(takes_suspect=False)
-        now_ms = await store.attend(run, delay_ms, f"{run.claim}.{self._writes}", by, **counts)
+        now_ms = await store.attend(run, delay_ms, new_op(), by, **counts)
         if now_ms:
             self._clock = RedisClock(now_ms)  # no claim brings the time anew
         return bool(now_ms)
@@ -322,7 +318,6 @@ class Advance:
             self._clock,
             look_ms,
             until_ms or look_ms + SPARE_MS,
-            self._writes,
             self._polls,
             self._requests,
         )

@@ -40,8 +40,6 @@ class Attended:
     """When to look again."""
     until_ms: int
     """When its entry in the agenda is due for everybody."""
-    writes: int = 0
-    """Writes under its claim so far; they are numbered."""
     polls: int = 0
     """Looks that are not counted in the record yet."""
     requests: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -19,6 +20,15 @@ from worker.view import CallView, RunView
 def event_body(event: Event, **more: object) -> str:
     """Write an event as the JSON object that the script completes with seq and time."""
     return compact_json({"type": event.type, **more, **event.data})
+
+
+def new_op() -> str:
+    """Name a write, so that its repeat is known.
+
+    A claim's number and a count would not do: a Redis that has lost its last second gives a claim's number out again,
+    and of two holders one would be told that the other's write is its own.
+    """
+    return secrets.token_hex(8)
 
 
 @dataclass(frozen=True, slots=True)

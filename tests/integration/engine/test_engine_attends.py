@@ -8,11 +8,13 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from tests.integration.engine.scripted_provider import ScriptedProvider
+from threadrun.records import ProviderAnswer
 from threadrun.status import Outcome, Stage
 from worker.attended import SPARE_MS
 from worker.backoff import Fixed
 from worker.decide.rules import Rules
 from worker.engine import Engine
+from worker.providers.base import Unknown
 from worker.store.scripts import Scripts
 
 
@@ -211,6 +213,27 @@ async def test_a_claim_that_redis_has_lost_is_attended_no_longer_than_seconds(ne
 
     assert looks[6:] == [0] * 6
     assert claims(house, key) == 2
+
+
+async def test_of_two_who_hold_a_claim_of_the_same_number_only_the_first_writes(new_house):
+    house = new_house()
+    one = attending(house, worker_id="one")
+    other = attending(house, store=house.new_store(), worker_id="other")
+    key = await at_work(house, attending(house, most=0), on_done="app.done")
+    house.turn(1)
+    async with house.lost(key):
+        await house.serve(Stage.POLL, one)
+    house.provider.runs["run_1"]["status"] = "queued"
+    await house.serve(Stage.POLL, other)  # both have seen it in_progress
+    house.turn(1)
+    house.provider.answers["get_run"] = [Unknown("timeout", ProviderAnswer())]
+    await look(one)
+    await look(other)  # it sees the run's end, and may not take the other's write for its own
+
+    assert house.record(key).stage is Stage.POLL
+    await house.carry()
+    assert house.record(key).outcome is Outcome.COMPLETED
+    assert [message.task for message in house.outbox.sent] == ["app.done"]
 
 
 async def test_a_draining_worker_leaves_each_run_due_at_its_look(new_house):
