@@ -377,6 +377,7 @@ def _as_written(run: RunView, stage: Stage, changes: Changes, version: int) -> R
         thread_id=run.thread_id or changes.facts.get("thread_id"),
         run_id=run.run_id or changes.facts.get("run_id"),
         status=next_status(run, changes),
+        calls=run.calls if stage in _WITH_CALLS else (),  # their outputs may be long
     )
 
 

@@ -92,6 +92,19 @@ async def test_a_run_is_carried_to_its_end_with_one_claim_before_and_one_after_i
     assert (record.polls, record.requests) == (reads(house), len(house.provider.requests))
 
 
+async def test_the_outputs_that_were_sent_are_not_kept_in_mind(new_house):
+    house = new_house(ScriptedProvider(["add"]))
+    engine = attending(house)
+    await at_work(house, engine)
+    while not house.provider.submitted:
+        await house.run_handlers()
+        await house.serve(Stage.SUBMIT, engine)
+        house.turn(1)
+        await look(engine)
+
+    assert [attended.run.calls for attended in engine._attended.take_all()] == [()]
+
+
 async def test_a_look_that_is_not_due_is_not_made(new_house):
     house = new_house()
     engine = attending(house)
