@@ -88,12 +88,16 @@ class AttendedRuns:
         return first is not None and first[2].clock.now_ms() >= first[0]
 
     def take_due(self) -> Attended | None:
-        """Give up the run whose look is due first; none: nothing is due."""
+        """Give up the run whose look is due first; none: nothing is due.
+
+        One that is due for everybody by now is forgotten: after a pause of this process somebody else has it.
+        """
         while self.is_due:
             attended = heapq.heappop(self._next)[2]
             if self._of_run.get(attended.run.key) is attended:
                 del self._of_run[attended.run.key]
-                return attended
+                if attended.clock.now_ms() < attended.until_ms:
+                    return attended
         return None
 
     def take_all(self) -> list[Attended]:

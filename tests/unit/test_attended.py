@@ -70,6 +70,13 @@ def test_a_later_word_of_the_same_claim_replaces_the_earlier(turn):
     assert taken(runs) == ["a"]
 
 
+def test_a_run_that_is_due_for_everybody_by_now_is_forgotten(turn):
+    runs = kept(("late", 1, 100), ("later", 1, 600))
+    turn(5_100)
+
+    assert (taken(runs), len(runs)) == (["later"], 0)
+
+
 def test_all_are_given_up_at_once_when_the_worker_drains(turn):
     runs = kept(("a", 1, 100), ("b", 1, 9_000))
 

@@ -139,6 +139,19 @@ async def test_a_wish_to_cancel_is_seen_at_once_and_the_look_of_the_first_holder
     assert house.events(key) == events
 
 
+async def test_a_worker_that_was_suspended_does_not_look_at_what_others_have_taken_over(new_house):
+    house = new_house()
+    first, other = attending(house), attending(house, store=house.new_store())
+    await at_work(house, first)
+    work_on(house)
+    house.turn(30)
+    await house.serve(Stage.POLL, other)
+    assert reads(house) == 1
+
+    await look(first)
+    assert reads(house) == 1
+
+
 async def test_a_claim_of_its_own_ends_what_an_engine_attends(new_house):
     house = new_house()
     engine = attending(house)
