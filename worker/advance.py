@@ -97,6 +97,7 @@ class Advance:
         self._requests = self._since.requests
         self._attended: Attended | None = None
         self._begun = False
+        self._took_ms = 0
         self._shown: Run | None = None
         self._gathering = Gathering()
         self._request: RunRequest | None = None
@@ -188,7 +189,9 @@ class Advance:
                 lambda: is_over(self._run, self._clock.now_ms(), self._desk.rules),
             )
             return self._gathering.seen()
+        began_ms = self._clock.now_ms()
         seen = await ask(self._desk, self._run, question, self._before_request)
+        self._took_ms = self._clock.now_ms() - began_ms
         self._polls += question is Question.RUN
         self._note_shown(seen)
         return seen
@@ -256,7 +259,7 @@ class Advance:
 
     async def _move(self, move: Move) -> bool:
         run, look_ms = self._run, self._clock.now_ms() + move.delay_ms
-        attends = self._attends and attendable(run, move.stage)
+        attends = self._attends and attendable(run, move.stage, self._took_ms)
         delay_ms = move.delay_ms + SPARE_MS if attends else move.delay_ms
         written = await self._commit(move.stage, delay_ms, move.changes, keep_lease=False)
         if not written.ok:
@@ -293,7 +296,7 @@ class Advance:
 
     async def _rest(self, delay_ms: int) -> None:
         run, look_ms = self._run, self._clock.now_ms() + delay_ms
-        attends = self._attends and attendable(run, run.stage)
+        attends = self._attends and attendable(run, run.stage, self._took_ms)
         if attends and not self._leased and look_ms + MARGIN_MS <= self._since.until_ms:
             self._attend(run, look_ms, self._since.until_ms)  # nothing is to be written
         elif await self._put_off(delay_ms + SPARE_MS if attends else delay_ms) and attends:

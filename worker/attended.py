@@ -20,7 +20,10 @@ SPARE_MS = 5_000
 """How long after its next look an attended run is due for everybody; several looks may fall into that time."""
 
 MARGIN_MS = 2_000
-"""How much of that must be left at the next look; else the entry is put off again before it."""
+"""How much of that must be left at the next look; else the entry is put off again before it.
+
+A look that took longer is made under a claim the next time: others would find the run due while it is under way.
+"""
 
 HANDED_OVER_MS = 10_000
 """A worker that drains hands over what is looked at sooner than this; the rest is found by its entry, SPARE_MS late."""
@@ -51,9 +54,15 @@ class Attended:
         return max(0, self.look_ms - self.clock.now_ms())
 
 
-def attendable(run: RunView, stage: Stage) -> bool:
-    """Tell whether a run may be attended; one that may have killed its worker is carried under a lease only."""
-    return stage is Stage.POLL and not run.suspect
+def attendable(run: RunView, stage: Stage, took_ms: int) -> bool:
+    """Tell whether a run may be attended from a stage on; one that may have killed its worker never is.
+
+    Args:
+        run: As stored.
+        stage: Where it goes.
+        took_ms: How long the last look took.
+    """
+    return stage is Stage.POLL and took_ms <= MARGIN_MS and not run.suspect
 
 
 class AttendedRuns:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from threadrun.status import Stage
-from worker.attended import Attended, AttendedRuns, attendable
+from worker.attended import MARGIN_MS, Attended, AttendedRuns, attendable
 from worker.redis_clock import RedisClock
 from worker.view import RunView
 
@@ -102,12 +102,15 @@ def test_runs_that_are_claimed_again_and_again_leave_nothing_behind(turn):
 
 
 @pytest.mark.parametrize(
-    ("stage", "suspect", "may"),
+    ("stage", "took_ms", "suspect", "may"),
     [
-        (Stage.POLL, False, True),
-        (Stage.TOOLS, False, False),
-        (Stage.POLL, True, False),
+        (Stage.POLL, MARGIN_MS, False, True),
+        (Stage.POLL, MARGIN_MS + 1, False, False),
+        (Stage.TOOLS, 0, False, False),
+        (Stage.POLL, 0, True, False),
     ],
 )
-def test_only_a_run_at_work_that_has_killed_nobody_is_attended(stage, suspect, may):
-    assert attendable(run_view(suspect=suspect), stage) is may
+def test_only_a_run_at_work_whose_looks_are_quick_and_that_has_killed_nobody_is_attended(
+    stage, took_ms, suspect, may
+):
+    assert attendable(run_view(suspect=suspect), stage, took_ms) is may

@@ -139,6 +139,27 @@ async def test_a_wish_to_cancel_is_seen_at_once_and_the_look_of_the_first_holder
     assert house.events(key) == events
 
 
+async def test_where_the_provider_is_slow_nobody_finds_a_run_due_while_it_is_looked_at(new_house):
+    house = new_house()
+    engine = attending(house)
+    await at_work(house, engine)
+    work_on(house)
+    found_due = []
+
+    async def slow(operation, when):
+        if (operation, when) == ("get_run", "before"):
+            house.turn(6)
+            found_due.append(house.due()[Stage.POLL] <= 0)
+
+    house.provider.hook = slow
+    for _ in range(4):
+        house.turn(1)
+        await look(engine)
+        await house.serve(Stage.POLL, engine)
+
+    assert found_due == [True, False, False, False]  # at the first look nobody knew
+
+
 async def test_a_worker_that_was_suspended_does_not_look_at_what_others_have_taken_over(new_house):
     house = new_house()
     first, other = attending(house), attending(house, store=house.new_store())
