@@ -32,14 +32,15 @@ class _Answers(NamedTuple):
     read_response: Any
 
 
-_Asked: TypeAlias = tuple[tuple[Any, ...], dict[str, Any], asyncio.Future[Any]]
+_Asked: TypeAlias = tuple[bytes, str, dict[str, Any], asyncio.Future[Any]]
+"""A command as it is sent, its name, how to read its answer, and who waits for that."""
 
 
 class GatheringRedis(Redis):
     """Send what gathers while an exchange is under way with the next one; used on one loop only.
 
     An exchange is no transaction: each command stands for itself, and is answered or fails for itself. When a
-    connection breaks, all commands of its exchange are tried again, as one would be alone.
+    connection breaks, the commands of its exchange that were not answered are tried again, as one would be alone.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -51,7 +52,8 @@ class GatheringRedis(Redis):
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """Ask for a command, and wait for its answer."""
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._asked.append((args, options, answer))
+        # Packed here, so that what cannot be sent fails for who asked for it, and not for all of an exchange.
+        self._asked.append((_packed(*args), args[0], options, answer))
         if self._sender is None:
             self._sender = asyncio.create_task(self._send())
         return await answer
@@ -66,11 +68,12 @@ class GatheringRedis(Redis):
             self._sender = None
 
     async def _send_together(self, asked: list[_Asked]) -> None:
+        answers: list[Any] = []
         try:
-            answers = await self._exchange(asked)
-        except Exception as error:  # whatever it is, those who wait must hear of it
-            answers = [error] * len(asked)
-        for (_, _, waiting), answer in zip(asked, answers, strict=True):
+            await self._exchange(asked, answers)
+        except Exception as error:  # whatever it is, those who still wait must hear of it
+            answers += [error] * (len(asked) - len(answers))
+        for (*_, waiting), answer in zip(asked, answers, strict=True):
             if waiting.done():
                 continue  # who waited was cancelled
             if isinstance(answer, BaseException):
@@ -78,34 +81,35 @@ class GatheringRedis(Redis):
             else:
                 waiting.set_result(answer)
 
-    async def _exchange(self, asked: list[_Asked]) -> list[Any]:
+    async def _exchange(self, asked: list[_Asked], answers: list[Any]) -> None:
         # One connection is kept: to take one of the pool's and to give it back would cost as much as the exchange.
         pool: Any = self.connection_pool
         connection = self._connection = self._connection or await pool.get_connection()
         try:
-            answers: list[Any] = await connection.retry.call_with_retry(
-                lambda: self._ask_on(connection, asked), lambda error: connection.disconnect()
+            await connection.retry.call_with_retry(
+                lambda: self._ask_on(connection, asked[len(answers) :], answers),
+                lambda error: connection.disconnect(),
             )
         except BaseException:
             self._connection = None  # what is still to be read from it is nobody's answer
             await connection.disconnect()
             await pool.release(connection)
             raise
-        return answers
 
-    async def _ask_on(self, connection: Any, asked: list[_Asked]) -> list[Any]:
-        await connection.send_packed_command(b"".join(_packed(*args) for args, _, _ in asked))
+    async def _ask_on(self, connection: Any, asked: list[_Asked], answers: list[Any]) -> None:
+        await connection.send_packed_command(b"".join(packed for packed, *_ in asked))
         # One timer for the exchange: redis-py would set one for each answer.
-        answers: Any = _Answers(partial(connection.read_response, timeout=math.inf))
+        source: Any = _Answers(partial(connection.read_response, timeout=math.inf))
         try:
             async with asyncio.timeout(connection.socket_timeout):
-                return [await self._answer(answers, args[0], options) for args, options, _ in asked]
+                for _, command, options, _ in asked:
+                    answers.append(await self._answer(source, command, options))
         except TimeoutError:
             raise RedisTimeoutError("Redis did not answer in time") from None
 
-    async def _answer(self, answers: Any, command: str, options: dict[str, Any]) -> Any:
+    async def _answer(self, source: Any, command: str, options: dict[str, Any]) -> Any:
         try:
-            return await self.parse_response(answers, command, **options)
+            return await self.parse_response(source, command, **options)
         except ResponseError as error:
             return error
 

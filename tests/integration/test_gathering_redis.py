@@ -37,9 +37,9 @@ def exchanges(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
     ask = GatheringRedis._ask_on
 
-    async def noting(self: Any, connection: Any, asked: Any) -> Any:
+    async def noting(self: Any, connection: Any, asked: Any, answers: Any) -> Any:
         sizes.append(len(asked))
-        return await ask(self, connection, asked)
+        return await ask(self, connection, asked, answers)
 
     monkeypatch.setattr(GatheringRedis, "_ask_on", noting)
     return sizes
@@ -78,6 +78,51 @@ async def test_what_fails_fails_alone(client):
 
     assert isinstance(wrong, ResponseError)
     assert (right, loaded) == (1, 1)
+
+
+async def test_what_cannot_be_sent_fails_alone(client):
+    wrong, half, right = await asyncio.gather(
+        client.set("text", object()),
+        client.set("text", "\ud800"),
+        client.incr("number"),
+        return_exceptions=True,
+    )
+
+    assert isinstance(wrong, TypeError)
+    assert isinstance(half, UnicodeEncodeError)
+    assert right == 1
+
+
+async def test_what_was_answered_before_the_connection_broke_is_not_asked_again(client, monkeypatch):
+    answer, answered = GatheringRedis._answer, []
+
+    async def breaking(self, connection, command, options):
+        if len(answered) == 1:
+            await connection.disconnect()
+        answered.append(command)
+        return await answer(self, connection, command, options)
+
+    monkeypatch.setattr(GatheringRedis, "_answer", breaking)
+    first, second = await asyncio.gather(client.incr("first"), client.get("second"))
+
+    assert (first, second) == (1, None)
+    assert await client.get("first") == "1"
+
+
+async def test_what_was_answered_before_redis_was_gone_is_told(client, monkeypatch):
+    answer, answered = GatheringRedis._answer, []
+
+    async def failing(self, connection, command, options):
+        answered.append(command)
+        if len(answered) > 1:
+            raise RedisConnectionError
+        return await answer(self, connection, command, options)
+
+    monkeypatch.setattr(GatheringRedis, "_answer", failing)
+    first, second = await asyncio.gather(client.incr("first"), client.get("second"), return_exceptions=True)
+
+    assert first == 1
+    assert isinstance(second, RedisConnectionError)
 
 
 async def test_who_is_cancelled_takes_no_other_with_it(client):
