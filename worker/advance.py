@@ -189,9 +189,9 @@ class Advance:
                 lambda: is_over(self._run, self._clock.now_ms(), self._desk.rules),
             )
             return self._gathering.seen()
-        began_ms = self._clock.now_ms()
+        due_ms = self._clock.now_ms() if self._leased else self._since.look_ms
         seen = await ask(self._desk, self._run, question, self._before_request)
-        self._took_ms = self._clock.now_ms() - began_ms
+        self._took_ms = self._clock.now_ms() - due_ms
         self._polls += question is Question.RUN
         self._note_shown(seen)
         return seen

@@ -22,7 +22,8 @@ SPARE_MS = 5_000
 MARGIN_MS = 2_000
 """How much of that must be left at the next look; else the entry is put off again before it.
 
-A look that took longer is made under a claim the next time: others would find the run due while it is under way.
+A look that took longer is made under a claim the next time: others would find the run due while it is under way. So is
+one that came so late, for want of a slot: another worker may have some.
 """
 
 HANDED_OVER_MS = 10_000
@@ -60,7 +61,7 @@ def attendable(run: RunView, stage: Stage, took_ms: int) -> bool:
     Args:
         run: As stored.
         stage: Where it goes.
-        took_ms: How long the last look took.
+        took_ms: How long the last look took, and how long it waited for a slot.
     """
     return stage is Stage.POLL and took_ms <= MARGIN_MS and not run.suspect
 

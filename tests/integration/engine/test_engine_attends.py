@@ -160,6 +160,28 @@ async def test_where_the_provider_is_slow_nobody_finds_a_run_due_while_it_is_loo
     assert found_due == [True, False, False, False]  # at the first look nobody knew
 
 
+async def test_a_worker_with_too_few_slots_for_its_looks_leaves_runs_to_one_that_has_some(new_house):
+    house = new_house()
+    busy = Engine(house.desk(), "default", 1, 100, 100)
+    idle = attending(house, store=house.new_store())
+    for _ in range(4):
+        await at_work(house, busy)
+    work_on(house)
+
+    async def slow(operation, when):
+        if (operation, when) == ("get_run", "before"):
+            house.turn(1)
+            if reads(house) == 12:
+                busy.drain()
+
+    house.provider.hook = slow
+    house.turn(1)
+    await look(busy)
+    house.turn(1)
+
+    assert await house.serve(Stage.POLL, idle) >= 2
+
+
 async def test_a_worker_that_was_suspended_does_not_look_at_what_others_have_taken_over(new_house):
     house = new_house()
     first, other = attending(house), attending(house, store=house.new_store())
