@@ -181,7 +181,7 @@ class RunRecord:
     """When the final record was written."""
     polls: int
     requests: int
-    """HTTP requests made for it, polls included."""
+    """HTTP requests made for it, polls included; a worker that died may have made a few more."""
     held: str = ""
     """Why it is held back at the moment, if it is."""
     quarantined_at: datetime | None = None

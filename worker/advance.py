@@ -75,6 +75,7 @@ class Advance:
         clock: RedisClock,
         since: Attended | None = None,
         *,
+        leased: bool = True,
         attends: bool = False,
     ) -> None:
         """Begin after a claim, or after the last look at an attended run; that one has no lease until it writes.
@@ -83,13 +84,14 @@ class Advance:
             desk: The parts.
             run: As stored.
             clock: Redis's clock.
-            since: What the last look left, if the run was not claimed for this one.
+            since: What this engine's last look left, if it attended the run.
+            leased: The run was claimed for this look.
             attends: The run may be attended from now on.
         """
         self._desk = desk
         self._run = run
         self._clock = clock
-        self._leased = since is None
+        self._leased = leased
         self._lease_until_ms = clock.now_ms() + desk.rules.lease_ms
         self._attends = attends
         self._since = since or Attended(run, clock, 0, 0)

@@ -85,11 +85,13 @@ class AttendedRuns:
             self._of_run[key] = attended
             heapq.heappush(self._next, (attended.look_ms, next(self._numbers), attended))
 
-    def drop(self, run_key: str) -> None:
-        """Forget a run: somebody claims it."""
-        if self._of_run.pop(run_key, None) and len(self._next) > 2 * len(self._of_run):
+    def drop(self, run_key: str) -> Attended | None:
+        """Give up a run that is claimed; none: it is not kept."""
+        dropped = self._of_run.pop(run_key, None)
+        if dropped and len(self._next) > 2 * len(self._of_run):
             self._next = [entry for entry in self._next if self._of_run.get(entry[2].run.key) is entry[2]]
             heapq.heapify(self._next)
+        return dropped
 
     @property
     def is_due(self) -> bool:

@@ -100,7 +100,7 @@ class Engine:
         """Look at the attended runs that are due, as far as there are slots; called on the loop, again and again."""
         while self._free_slots and not self._draining and (attended := self._attended.take_due()):
             self._free_slots -= 1
-            self._begin(self._advance(attended.run, attended.clock, attended))
+            self._begin(self._advance(attended.run, attended.clock, attended, leased=False))
         if not self._free_slots:
             self._woken["attended"] = None  # there may be more; last in the row
 
@@ -137,8 +137,7 @@ class Engine:
             log.warning("run.quarantined", run_key=run_key, stage=stage.value)
         clock = RedisClock(claimed.now_ms)
         for run in claimed.runs:
-            self._attended.drop(run.key)
-            self._begin(self._advance(run, clock))
+            self._begin(self._advance(run, clock, self._attended.drop(run.key)))
         for run_key in claimed.unreadable:
             self._begin(self._put_off(stage, run_key))
         if begun + len(claimed.unreadable) == slots:
@@ -150,10 +149,13 @@ class Engine:
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
-    async def _advance(self, run: RunView, clock: RedisClock, since: Attended | None = None) -> None:
+    async def _advance(
+        self, run: RunView, clock: RedisClock, since: Attended | None, *, leased: bool = True
+    ) -> None:
         attends = len(self._attended) < self._most_attended
+        advance = Advance(self._desk, run, clock, since, leased=leased, attends=attends)
         try:
-            attended = await self._carry(Advance(self._desk, run, clock, since, attends=attends), run)
+            attended = await self._carry(advance, run)
             if attended is not None:
                 self._attend(attended)
         except (RedisError, OSError) as error:

@@ -208,6 +208,23 @@ async def test_a_claim_of_its_own_ends_what_an_engine_attends(new_house):
     assert (claims(house, key), reads(house)) == (2, 0)
 
 
+async def test_looks_before_a_claim_of_its_own_are_counted_in_the_record(new_house):
+    house = new_house()
+    engine = attending(house)
+    key = await at_work(house, engine)
+    work_on(house)
+    for _ in range(3):
+        house.turn(1)
+        await look(engine)
+    house.client.cancel(key)
+    while house.record(key).stage is not Stage.DONE:
+        for stage in (Stage.POLL, Stage.CANCEL, Stage.FINALIZE):
+            await house.serve(stage, engine)
+        house.turn(1)
+
+    assert house.record(key).requests == len(house.provider.requests)
+
+
 async def test_an_entry_is_put_off_again_before_others_would_find_it_due(new_house, scripts):
     house = new_house()
     engine = attending(house)
