@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from secrets import token_hex
 from typing import Any, TypedDict
 
 from threadrun.client.catalogue import Shelf
@@ -16,11 +16,13 @@ from threadrun.compact_json import compact_json
 from threadrun.errors import IdempotencyConflict, InvalidRequest, Problem, ThreadBusy
 from threadrun.keys import INDEX_LIFE_SECONDS, Keys
 from threadrun.records import SCHEMA
-from threadrun.request import RUN_KEY_PATTERN, OnDone, RunRequest
+from threadrun.request import RUN_KEY_PATTERN, JsonObject, OnDone, RunRequest
 from threadrun.status import Stage
 
 WAITING_LOOK_MS = 30_000
 """How soon a run that waits for its thread is looked at without being woken."""
+
+_in_order = json.JSONEncoder(sort_keys=True).encode
 
 
 class RunOptions(TypedDict, total=False):
@@ -71,13 +73,16 @@ class Enqueued:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Hold a validated request, ready for the script."""
+    """Hold a validated request; the script's arguments are made of it only when they are sent."""
 
     run_key: str
     request: RunRequest
-    fingerprint: str
-    replay_of: str | None = None
-    op: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """Without its tools."""
+    asked_tools: Sequence[AskedTool] | None
+    tools: Sequence[JsonObject] | None
+    """Definitions in place of names; none: the assistant's own."""
+    replay_of: str | None
+    op: str = field(default_factory=lambda: token_hex(16))
     """Names this enqueue: the script may be sent twice when its answer is lost."""
 
 
@@ -90,7 +95,7 @@ def prepare(
         InvalidRequest: with every problem found; nothing is stored.
     """
     values = {name: value for name, value in options.items() if value is not None}
-    run_key = values.pop("idempotency_key", uuid.uuid4().hex)
+    run_key = values.pop("idempotency_key") if "idempotency_key" in values else token_hex(16)
     if not isinstance(run_key, str) or not RUN_KEY_PATTERN.fullmatch(run_key):
         problem = Problem("idempotency_key", "1 to 128 characters of A-Z a-z 0-9 . _ : - are allowed")
         raise InvalidRequest([problem])
@@ -101,13 +106,12 @@ def prepare(
     tools = values.pop("tools", None)
     asked = RunRequest.parse(values)
     named = tool_list(tools)
-    fingerprint = _fingerprint(asked, named)
     yield from shelf.check_profile(asked.profile)
     if named is None:
-        return Prepared(run_key, asked, fingerprint, replay_of)
+        return Prepared(run_key, asked, None, None, replay_of)
     definitions = yield from shelf.definitions(function_names(named))
-    wire = tuple(definitions[tool] if isinstance(tool, str) else tool for tool in named)
-    return Prepared(run_key, asked.model_copy(update={"tools": wire}), fingerprint, replay_of)
+    wire = [definitions[tool] if isinstance(tool, str) else tool for tool in named]
+    return Prepared(run_key, asked, named, wire, replay_of)
 
 
 def _messages(messages: Any) -> Any:
@@ -118,10 +122,9 @@ def _messages(messages: Any) -> Any:
     return messages
 
 
-def _fingerprint(asked: RunRequest, tools: Sequence[AskedTool] | None) -> str:
+def _fingerprint(said: JsonObject, tools: Sequence[AskedTool] | None) -> str:
     """Identify what the caller asked, not what a name stood for at the time."""
-    said = {"request": asked.model_dump(mode="json", exclude_none=True), "tools": tools}
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(_in_order({"request": said, "tools": tools}).encode()).hexdigest()
 
 
 def enqueue_script(keys: Keys, prepared: Prepared) -> tuple[list[str], list[Any]]:
@@ -131,12 +134,14 @@ def enqueue_script(keys: Keys, prepared: Prepared) -> tuple[list[str], list[Any]
     event = {"type": "run.enqueued", "profile": request.profile}
     if prepared.replay_of:
         event["replay_of"] = prepared.replay_of
-    names = function_names(request.tools or ())
+    said = request.model_dump(mode="json", exclude_none=True)
+    stored = said if prepared.tools is None else {**said, "tools": prepared.tools}
+    names = function_names(prepared.tools or ())
     fields = [
         "schema", SCHEMA, "assistant_id", request.assistant_id,
-        "tool_names", "*" if request.tools is None else ",".join(names) or "-",
+        "tool_names", "*" if prepared.tools is None else ",".join(names) or "-",
         "tells", int(request.on_done is not None), "own_thread", int(thread is None),
-        "request", request.model_dump_json(exclude_none=True),
+        "request", compact_json(stored),
     ]  # fmt: skip
     if thread is not None:
         fields += ["thread_id", thread]
@@ -150,7 +155,7 @@ def enqueue_script(keys: Keys, prepared: Prepared) -> tuple[list[str], list[Any]
         keys.index_thread(request.profile, thread) if thread else keys.nothing(),
     ]
     args = [
-        keys.prefix, run_key, request.profile, prepared.fingerprint, int(thread is not None),
+        keys.prefix, run_key, request.profile, _fingerprint(said, prepared.asked_tools), int(thread is not None),
         request.thread_strategy, round(request.deadline_seconds * 1000), compact_json(event),
         WAITING_LOOK_MS, INDEX_LIFE_SECONDS, prepared.op,
         compact_json({"type": "run.cancel_requested", "by": run_key}), *fields,
