@@ -15,9 +15,9 @@ MAX_DEPTH = 100
 
 
 def plain_json(value: Any, path: str, problems: list[Problem], depth: int = 0) -> Any:
-    """Turn mappings into dicts and sequences into lists, and note whatever JSON has no word for.
+    """Turn mappings and models into dicts, sequences into lists, and note whatever JSON has no word for.
 
-    Models are left to pydantic. Nothing is raised: `problems` grows, each with its path.
+    Nothing is raised: `problems` grows, each with its path.
     """
     match value:
         case str():
@@ -38,7 +38,7 @@ def plain_json(value: Any, path: str, problems: list[Problem], depth: int = 0) -
         case list() | tuple() | Sequence() if not isinstance(value, bytes | bytearray | memoryview):
             return [plain_json(item, _inside(path, at), problems, depth + 1) for at, item in enumerate(value)]
         case BaseModel():
-            pass
+            return plain_json(value.model_dump(mode="json", exclude_none=True), path, problems, depth + 1)
         case _:
             problems.append(Problem(path, f"{type(value).__name__} is not a JSON type"))
     return value
