@@ -136,14 +136,18 @@ class AsyncRunClient:
         return self._handle(await self._do(self._operations.enqueue(assistant_id, options)))
 
     async def enqueue_many(self, requests: Sequence[Mapping[str, Any]]) -> list[AsyncRunHandle | Refused]:
-        """Enqueue many runs in one round trip; each mapping holds what `enqueue` takes.
+        """Enqueue many runs at once; each mapping holds what `enqueue` takes.
+
+        All are checked first, which holds about 2 KB beside each request. Then they are sent in order, 64 together,
+        while Redis works on the 64 before; whoever dies in between has enqueued those that were sent.
 
         Returns:
             For each request, in order, its handle, or the IdempotencyConflict or ThreadBusy that refused it.
 
         Raises:
             InvalidRequest: At least one request cannot work; its position leads each path; nothing is stored.
-            StoreUnavailable: Redis did not answer; repeat with the same idempotency keys.
+            StoreUnavailable: Redis did not answer, or not all; repeat with the same idempotency keys, and those that
+                were accepted are found again.
         """
         answers = await self._do(self._operations.enqueue_many(requests))
         return [self._handle(one) if isinstance(one, Enqueued) else one for one in answers]

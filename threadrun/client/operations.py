@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from threadrun.client import enqueueing, reading
@@ -11,12 +11,16 @@ from threadrun.client.catalogue import Shelf, read_catalogue
 from threadrun.client.enqueueing import Enqueued, Prepared, enqueue_script, read_verdict
 from threadrun.client.operation import Operation
 from threadrun.client.patience import Patience, patiently
+from threadrun.client.slices import Command, exchange
 from threadrun.errors import IdempotencyConflict, InvalidRequest, Problem, ThreadBusy
 from threadrun.keys import Keys
 from threadrun.records import Transition
 from threadrun.scripts import script_text
 
 Refused = IdempotencyConflict | ThreadBusy
+
+SLICE = 64
+"""How many runs of `enqueue_many` are sent together, while Redis works on as many before them."""
 
 
 class Operations:
@@ -70,7 +74,8 @@ class Operations:
                 ]
         if problems:
             raise InvalidRequest(problems)
-        _, *answers = yield lambda client: self._pipelined(client, prepared)
+        found = yield lambda client: exchange(client, lambda first: self._slices(prepared, first))
+        answers = (answer for _, *of_slice in found for answer in of_slice)
         return [_verdict(one, answer) for one, answer in zip(prepared, answers, strict=True)]
 
     def events_page(
@@ -84,15 +89,15 @@ class Operations:
         catalogue = yield from read_catalogue(self.keys)
         return {name: dict(entry) for name, entry in sorted(catalogue.tools.items())}
 
-    def _pipelined(self, client: Any, prepared: Sequence[Prepared]) -> Any:
+    def _slices(self, prepared: Sequence[Prepared], first: int) -> Iterator[list[Command]]:
         text = script_text("enqueue", clock_key=self.clock_key, prefix=self.keys.prefix)
         sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-        pipe = client.pipeline(transaction=False)
-        pipe.script_load(text)  # in the same round trip, so that Redis cannot have forgotten it
-        for one in prepared:
-            keys, args = enqueue_script(self.keys, one)
-            pipe.evalsha(sha, len(keys), *keys, *args)
-        return pipe.execute()
+        for at in range(first * SLICE, len(prepared), SLICE):
+            scripts = [enqueue_script(self.keys, one) for one in prepared[at : at + SLICE]]
+            yield [
+                ("SCRIPT LOAD", text),  # in each slice, so that Redis cannot have forgotten it
+                *(("EVALSHA", sha, len(keys), *keys, *args) for keys, args in scripts),
+            ]
 
 
 def _verdict(prepared: Prepared, answer: Sequence[str]) -> Enqueued | Refused:
