@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 from pydantic_core import from_json
@@ -264,12 +265,13 @@ def _assembled(
 
 def tool_calls(rows: Mapping[str, str]) -> tuple[ToolCallRecord, ...]:
     """Assemble the ledger's rows, in order of round and index."""
-    grouped: dict[tuple[int, int], dict[str, str]] = {}
+    grouped: dict[tuple[str, str], dict[str, str]] = {}
     for name, value in rows.items():
         round_, index, *rest = name.split(":", 2)
         if rest:
-            grouped.setdefault((int(round_), int(index)), {})[rest[0]] = value
-    return tuple(_tool_call(*at, row) for at, row in sorted(grouped.items()))
+            grouped.setdefault((round_, index), {})[rest[0]] = value
+    calls = [_tool_call(int(round_), int(index), row) for (round_, index), row in grouped.items()]
+    return tuple(sorted(calls, key=attrgetter("round", "index")))
 
 
 def _tool_call(round_: int, index: int, row: Mapping[str, str]) -> ToolCallRecord:

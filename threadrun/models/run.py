@@ -19,6 +19,8 @@ from threadrun.models.usage import Usage
 from threadrun.models.wire import WireModel
 from threadrun.status import RunStatus
 
+_KNOWN_STATUSES = {status.value: status for status in RunStatus}
+
 
 class Run(WireModel):
     """Hold a run as the provider shows it (RunObject, and what servers send beside it).
@@ -91,10 +93,7 @@ class Run(WireModel):
     @property
     def known_status(self) -> RunStatus | None:
         """The status, or none when it is not one of the nine."""
-        try:
-            return RunStatus(self.status)
-        except ValueError:
-            return None
+        return _KNOWN_STATUSES.get(self.status)
 
     @property
     def terminal(self) -> bool:
