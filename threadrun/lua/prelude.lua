@@ -1,6 +1,8 @@
 -- Stands before every script. Times are Redis's clock in milliseconds; every number that becomes text goes
--- through int(), for Lua would write 1.8e12. No script decodes JSON: cjson turns [] into {} and rounds big
--- integers; an event is stored by putting seq and time in front of the caller's JSON text.
+-- through int(), for Lua would write 1.8e12. That is dear, as are numbers among the arguments of a command (Redis writes
+-- them with printf): a time is made a text once, and a constant is written as one ('0', '-1').
+-- No script decodes JSON: cjson turns [] into {} and rounds big integers; an event is stored by putting seq and time
+-- in front of the caller's JSON text.
 local function redis_ms()
   local t = redis.call('TIME')
   return t[1] * 1000 + math.floor(t[2] / 1000)
@@ -19,16 +21,29 @@ local function now_ms() return (clock()) end
 
 local function int(n) return string.format('%.0f', n) end
 
-local function append_event(run_key, record, stream, body, now)
+-- Appends the events of one script, bodies[first] to bodies[last], with one look at what stands there.
+-- Returns the seq of the run's last event
+local function append_events(run_key, record, stream, bodies, first, last, now)
   local events = record .. '/events'
+  if last < first then return redis.call('LLEN', events) end
   -- A list whose length is its last seq. A clock that is set back is noticed by the next tick; until then no event
   -- goes back in time.
-  local seq, last = string.match(redis.call('LINDEX', events, -1) or '', '^{"seq":(%d+),"at_ms":(%d+)')
-  seq = int((seq or 0) + 1)
-  now = math.max(now, tonumber(last or 0))
-  redis.call('RPUSH', events, '{"seq":' .. seq .. ',"at_ms":' .. int(now) .. ',' .. string.sub(body, 2))
-  redis.call('XADD', stream, 'MAXLEN', '~', '10000', '*', 'run', run_key, 'seq', seq)
-  return tonumber(seq)
+  local seq, at_ms = string.match(redis.call('LINDEX', events, '-1') or '', '^{"seq":(%d+),"at_ms":(%d+)')
+  at_ms = ',"at_ms":' .. int(math.max(now, tonumber(at_ms or 0))) .. ','
+  seq = tonumber(seq or 0)
+  local lines = {}
+  for i = first, last do
+    seq = seq + 1
+    local number = int(seq)
+    lines[#lines + 1] = '{"seq":' .. number .. at_ms .. string.sub(bodies[i], 2)
+    redis.call('XADD', stream, 'MAXLEN', '~', '10000', '*', 'run', run_key, 'seq', number)
+  end
+  for i = 1, #lines, 200 do redis.call('RPUSH', events, unpack(lines, i, math.min(i + 199, #lines))) end
+  return seq
+end
+
+local function append_event(run_key, record, stream, body, now)
+  return append_events(run_key, record, stream, {body}, 1, 1, now)
 end
 
 -- Makes a run due now. While somebody holds its claim the entry stays (its holder may be in mid-request), but
@@ -36,7 +51,7 @@ end
 local function pull(prefix, run_key, now)
   local record = prefix .. 'run:' .. run_key
   local at = redis.call('HMGET', record, 'stage', 'profile', 'lease_ms')
-  redis.call('HINCRBY', record, 'news', 1)
+  redis.call('HINCRBY', record, 'news', '1')
   if tonumber(at[3] or '0') <= now then
     redis.call('ZADD', prefix .. 'agenda:' .. at[1] .. ':' .. at[2], 'XX', int(now), run_key)
   end
@@ -45,7 +60,7 @@ end
 -- Gives up a thread: the oldest waiting run becomes its holder and due. A run that only waited leaves the queue.
 local function free_thread(prefix, thread, run_key, now)
   if redis.call('GET', thread .. ':active') ~= run_key then
-    redis.call('LREM', thread .. ':waiting', 0, run_key)
+    redis.call('LREM', thread .. ':waiting', '0', run_key)
     return
   end
   local heir

@@ -77,9 +77,9 @@ def commit_args(keys: Keys, run: RunView, write: Commit) -> list[Arg]:
         keys.prefix, run.key, write.op, run.version, run.claim, run.news, write.stage.value, write.delay_ms,
         int(write.keep_lease), thread, write.polls, write.requests,
         run.index_label, next_status(run, changes) or "none",
-        INDEX_LIFE_SECONDS, len(facts), len(fact_events), len(fields), len(call_fields), len(events), withdrawn,
+        INDEX_LIFE_SECONDS, len(facts), len(fields), len(call_fields), len(fact_events), withdrawn,
         int(changes.watch_twins), WATCH_MS, FIRST_LOOK_MS,
-        *_flat(facts), *fact_events, *_flat(fields), *_flat(call_fields), *events,
+        *_flat(facts), *_flat(fields), *_flat(call_fields), *fact_events, *events,
     ]  # fmt: skip
 
 
