@@ -205,14 +205,14 @@ class RunView:
 
 
 RECORD_FIELDS = (
-    "profile", "stage", "version", "news", "created_ms", "deadline_ms", "assistant_id", "thread_id", "run_id",
-    "status", "cancel_ms", "round", "open", "total_calls", "tool_names", "tells", "own_thread", "progress",
-    "strikes", "quarantined_ms", "failures", "round_size",
+    "schema", "lease_ms", "holder", "strikes", "quarantined_ms", "deadline_ms", "cancel_ms", "stage", "claim",
+    "profile", "version", "news", "created_ms", "assistant_id", "thread_id", "run_id", "status", "round", "open",
+    "total_calls", "tool_names", "tells", "own_thread", "progress", "failures", "round_size",
 )  # fmt: skip
-"""The record fields that a claim reads, in the order of `run_view`."""
+"""The record fields that a claim reads; it judges by those of the first line (claim.lua)."""
 
 
-def run_view(run_key: str, claim: int, row: Sequence[str | None]) -> RunView:
+def run_view(run_key: str, row: Sequence[str | None]) -> RunView:
     """Type a claimed row; absent fields read as empty."""
     raw: Mapping[str, str] = {name: value or "" for name, value in zip(RECORD_FIELDS, row, strict=True)}
     return RunView(
@@ -220,7 +220,7 @@ def run_view(run_key: str, claim: int, row: Sequence[str | None]) -> RunView:
         profile=raw["profile"],
         stage=Stage(raw["stage"]),
         version=int(raw["version"]),
-        claim=claim,
+        claim=int(raw["claim"]),
         news=raw["news"] or "0",
         created_ms=int(raw["created_ms"]),
         deadline_ms=int(raw["deadline_ms"]),

@@ -27,7 +27,8 @@ progress = st.builds(
     **{f.name: texts for f in fields(Progress) if f.type == "str"},
 )
 MINIMAL = {
-    "profile": "default", "stage": "create", "version": "1", "news": "0", "created_ms": "5", "deadline_ms": "9",
+    "profile": "default", "stage": "create", "version": "1", "claim": "1", "news": "0", "created_ms": "5",
+    "deadline_ms": "9",
 }  # fmt: skip
 
 
@@ -64,10 +65,10 @@ def test_an_intent_of_a_kind_that_is_not_known_is_no_intent_to_be_ignored():
 
 def test_a_run_is_typed_from_its_row():
     seen = run_view(
-        "a", 7,
+        "a",
         row(
-            stage="tools", version="4", news="2", assistant_id="asst", thread_id="t", run_id="r", status="queued",
-            cancel_ms="8", round="2", open="1", total_calls="5", tool_names="add,mul", tells="1",
+            stage="tools", version="4", claim="7", news="2", assistant_id="asst", thread_id="t", run_id="r",
+            status="queued", cancel_ms="8", round="2", open="1", total_calls="5", tool_names="add,mul", tells="1",
             progress='{"errors":3}',
         ),
     )  # fmt: skip
@@ -80,7 +81,7 @@ def test_a_run_is_typed_from_its_row():
 
 
 def test_what_a_new_run_does_not_have_yet_reads_as_nothing():
-    seen = run_view("a", 1, row())
+    seen = run_view("a", row())
     assert (seen.thread_id, seen.run_id, seen.status, seen.cancel_ms, seen.round) == (None, None, "", 0, 0)
     assert (seen.tool_names, seen.tells, seen.index_label, seen.progress) == ("*", False, "none", Progress())
 
@@ -88,11 +89,11 @@ def test_what_a_new_run_does_not_have_yet_reads_as_nothing():
 @pytest.mark.parametrize("broken", [{"stage": "approving"}, {"version": None}, {"progress": "{"}])
 def test_a_row_that_cannot_be_typed_is_an_error_and_no_guess(broken):
     with pytest.raises(ValueError):
-        run_view("a", 1, row(**broken))
+        run_view("a", row(**broken))
 
 
 def test_calls_are_added_without_changing_the_view():
-    seen = run_view("a", 1, row())
+    seen = run_view("a", row())
     calls = (CallView(0, CallState.PENDING, "add"),)
     assert with_calls(seen, list(calls)).calls == calls
     assert seen.calls == ()

@@ -280,8 +280,8 @@ class RunStore:
 def _view_or_key(row: Sequence[Any]) -> RunView | str:
     """Type a claimed row; one bad record must not take those claimed with it down."""
     try:
-        end = 2 + len(RECORD_FIELDS)
-        view = run_view(row[0], int(row[1]), row[2:end])
-        return replace(view, request=row[end] or "") if len(row) > end else view
+        fields, end = row[1], len(RECORD_FIELDS)
+        view = run_view(row[0], fields[:end])
+        return replace(view, request=fields[end] or "") if len(fields) > end else view
     except (ValueError, TypeError, AttributeError, LookupError):
         return str(row[0])

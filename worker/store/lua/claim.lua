@@ -9,8 +9,9 @@
 --      7 age of a dead worker's heartbeat (ms)  8 a suspect may be claimed (0/1)  9 strikes to quarantine
 --      10 pause of who has to wait for its turn (ms)  11 pause of who waits for a judgement (ms)
 --      12 later than this it cannot be: Redis's clock has jumped, and nothing is judged or claimed by it
---      13 number of fields of the permits to tell  14… those, then the record fields to read
--- Returns {now, {permits' field…}, {run key of a new quarantine…}, [run key, claim, field…]…}
+--      13 number of fields of the permits to tell  14… those, then the record fields to read, of which the first nine
+--      are schema, lease_ms, holder, strikes, quarantined_ms, deadline_ms, cancel_ms, stage and claim
+-- Returns {now, {permits' field…}, {run key of a new quarantine…}, [run key, {field…}]…}, the fields as they are now
 redis.call('DEL', KEYS[2])
 local now = now_ms()
 
@@ -29,18 +30,18 @@ local function is_record(at)
   return tonumber(at[1]) and tonumber(at[2] or '0') and tonumber(at[6]) and string.match(at[9] or '', '^%d+$') and at[8]
 end
 
-local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', int(now), 'LIMIT', 0, ARGV[3])
+local now_text, until_ms = int(now), int(now + ARGV[2])
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now_text, 'LIMIT', '0', ARGV[3])
 local first_field = 14 + ARGV[13]
 local quarantine = {}
-local claimed = {int(now), redis.call('HMGET', KEYS[3], unpack(ARGV, 14, first_field - 1)), quarantine}
+local claimed = {now_text, redis.call('HMGET', KEYS[3], unpack(ARGV, 14, first_field - 1)), quarantine}
 if now > tonumber(ARGV[12]) then return claimed end
 local suspects = tonumber(ARGV[8])
 for _, run_key in ipairs(due) do
   local record = ARGV[1] .. 'run:' .. run_key
-  local at = redis.pcall('HMGET', record, 'schema', 'lease_ms', 'holder', 'strikes', 'quarantined_ms', 'deadline_ms',
-    'cancel_ms', 'stage', 'claim')
+  local at = redis.pcall('HMGET', record, unpack(ARGV, first_field))
   if at.err or (at[1] and not is_record(at)) then
-    redis.call('ZADD', KEYS[1], int(now + ARGV[2]), run_key)
+    redis.call('ZADD', KEYS[1], until_ms, run_key)
     claimed[#claimed + 1] = {run_key}
   elseif not at[1] then
     redis.call('ZREM', KEYS[1], run_key) -- purged: nothing is left to carry
@@ -52,16 +53,19 @@ for _, run_key in ipairs(due) do
     local strikes, quarantined = tonumber(at[4] or ''), (at[5] or '') ~= ''
     if fate == 'dead' and not quarantined then
       strikes = strikes and strikes + 1 or 0
-      redis.call('HSET', record, 'strikes', int(strikes), 'holder', '') -- a death counts once
+      at[4] = int(strikes)
+      redis.call('HSET', record, 'strikes', at[4], 'holder', '') -- a death counts once
       if strikes >= tonumber(ARGV[9]) and at[8] ~= 'done' then
         quarantined = true
-        redis.call('HSET', record, 'quarantined_ms', int(now), 'lease_ms', 0)
+        at[5] = now_text
+        redis.call('HSET', record, 'quarantined_ms', now_text, 'lease_ms', '0')
         append_event(run_key, record, KEYS[5], '{"type":"run.quarantined","stage":"' .. at[8] .. '"}', now)
         set_aside(ARGV[1], run_key, run_key, now)
         quarantine[#quarantine + 1] = run_key
       end
     elseif fate == 'ended' and strikes and not quarantined then
       strikes = nil
+      at[4] = ''
       redis.call('HSET', record, 'strikes', '')
     end
     if fate == 'unsure' then
@@ -72,14 +76,10 @@ for _, run_key in ipairs(due) do
       redis.call('ZADD', KEYS[1], int(now + ARGV[10]), run_key)
     else
       if strikes and not quarantined then suspects = 0 end
-      local until_ms = int(now + ARGV[2])
-      local claim = redis.call('HINCRBY', record, 'claim', 1)
-      redis.call('HSET', record, 'lease_ms', until_ms, 'holder', ARGV[5])
+      at[2], at[3], at[9] = until_ms, ARGV[5], int(at[9] + 1)
+      redis.call('HSET', record, 'lease_ms', at[2], 'holder', at[3], 'claim', at[9])
       redis.call('ZADD', KEYS[1], until_ms, run_key)
-      local row = redis.call('HMGET', record, unpack(ARGV, first_field))
-      table.insert(row, 1, claim)
-      table.insert(row, 1, run_key)
-      claimed[#claimed + 1] = row
+      claimed[#claimed + 1] = {run_key, at}
     end
   end
 end
