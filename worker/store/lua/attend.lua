@@ -7,15 +7,19 @@
 -- Returns {1, or 0 when somebody else was first, something happened meanwhile or the clock has jumped; now; {permits'
 -- field…}}. A repeat (same operation id) counts nothing twice.
 -- A Redis that has lost its last second may give a claim's number out again, so its holder counts as well.
-local at = redis.call('HMGET', KEYS[1], 'version', 'claim', 'news', 'attend_op', 'holder')
+local at = redis.call('HMGET', KEYS[1], 'version', 'claim', 'news', 'attend_op', 'holder', 'polls',
+  'requests')
 local now = now_ms()
 local function answer(held) return {held, int(now), redis.call('HMGET', KEYS[3], unpack(ARGV, 11))} end
 
 if at[1] ~= ARGV[2] or at[2] ~= ARGV[3] or at[5] ~= ARGV[9] then return answer(0) end
 if at[4] ~= ARGV[8] then
-  if ARGV[6] ~= '0' then redis.call('HINCRBY', KEYS[1], 'polls', ARGV[6]) end
-  if ARGV[7] ~= '0' then redis.call('HINCRBY', KEYS[1], 'requests', ARGV[7]) end
-  redis.call('HSET', KEYS[1], 'attend_op', ARGV[8])
+  if ARGV[6] == '0' and ARGV[7] == '0' then
+    redis.call('HSET', KEYS[1], 'attend_op', ARGV[8])
+  else
+    redis.call('HSET', KEYS[1], 'attend_op', ARGV[8], 'polls', int((at[6] or 0) + ARGV[6]),
+      'requests', int((at[7] or 0) + ARGV[7]))
+  end
 end
 if at[3] ~= ARGV[4] then return answer(0) end -- its entry is due already
 if now > tonumber(ARGV[10]) then return answer(0) end

@@ -30,12 +30,13 @@ end
 if not limit then return no('not_served_here') end
 local deadline = math.min(now + limit, tonumber(at[3]))
 if deadline <= now then return no('late') end
-local attempt = redis.call('HINCRBY', KEYS[2], row .. 'attempts', 1)
-redis.call('HSET', KEYS[2], row .. 'state', 'claimed', row .. 'token', ARGV[4], row .. 'worker', ARGV[5],
-  row .. 'pid', ARGV[6], row .. 'deadline_ms', int(deadline), row .. 'claimed_ms', int(now))
-redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', int(now)) -- of runs that were purged meanwhile
+local attempt, now_text, until_ms = (call[3] or 0) + 1, int(now), int(deadline)
+local attempts = int(attempt)
+redis.call('HSET', KEYS[2], row .. 'attempts', attempts, row .. 'state', 'claimed', row .. 'token', ARGV[4],
+  row .. 'worker', ARGV[5], row .. 'pid', ARGV[6], row .. 'deadline_ms', until_ms, row .. 'claimed_ms', now_text)
+redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now_text) -- of runs that were purged meanwhile
 redis.call('ZADD', KEYS[4], int(deadline + ARGV[8]), ARGV[1] .. '/' .. ARGV[2] .. '/' .. ARGV[3])
 redis.call('EXPIRE', KEYS[4], ARGV[9])
-local event = string.sub(ARGV[7], 1, -2) .. ',"tool":"' .. tool .. '","attempt":' .. int(attempt) .. '}'
+local event = string.sub(ARGV[7], 1, -2) .. ',"tool":"' .. tool .. '","attempt":' .. attempts .. '}'
 append_event(ARGV[1], KEYS[1], KEYS[3], event, now)
-return yes(int(deadline), attempt)
+return yes(until_ms, attempt)

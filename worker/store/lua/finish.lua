@@ -5,19 +5,19 @@
 --      14 number of fields  15 number of counters  16… the items
 -- Returns {1, seq} or {0, seq}
 local prefix, run_key, record = ARGV[1], ARGV[2], KEYS[1]
-local at = redis.call('HMGET', record, 'version', 'claim', 'last_op', 'last_seq', 'created_ms', 'stage')
+local at = redis.call('HMGET', record, 'version', 'claim', 'last_op', 'last_seq', 'created_ms', 'stage', 'requests',
+  'aside')
 if not at[1] then return {0, 0} end
-if at[3] == ARGV[3] then return {1, tonumber(at[4])} end
+if at[3] == ARGV[3] then return {1, at[4]} end
 if at[1] ~= ARGV[4] or at[2] ~= ARGV[5] or at[6] == 'done' then return {0, redis.call('LLEN', record .. '/events')} end
 local now = now_ms()
 local first_counter = 16 + ARGV[14] * 2
-redis.call('HINCRBY', record, 'requests', ARGV[13])
-redis.call('HSET', record, unpack(ARGV, 16, first_counter - 1))
 local seq = append_event(run_key, record, KEYS[3], ARGV[10], now)
-redis.call('HSET', record, 'stage', 'done', 'version', int(at[1] + 1), 'lease_ms', 0, 'outcome', ARGV[9],
-  'finished_ms', int(math.max(now, at[5])), 'last_op', ARGV[3], 'last_seq', int(seq))
+redis.call('HSET', record, 'stage', 'done', 'version', int(at[1] + 1), 'lease_ms', '0', 'outcome', ARGV[9],
+  'finished_ms', int(math.max(now, at[5])), 'requests', int((at[7] or 0) + ARGV[13]), 'last_op', ARGV[3],
+  'last_seq', seq, unpack(ARGV, 16, first_counter - 1))
 move_index(prefix, ARGV[8], ARGV[9], run_key, at[5])
-for place in string.gmatch(redis.call('HGET', record, 'aside') or '', '%S+') do
+for place in string.gmatch(at[8] or '', '%S+') do
   redis.call('ZREM', prefix .. 'quarantine', place)
 end
 if ARGV[12] == '1' then free_thread(prefix, KEYS[6], run_key, now) end
