@@ -17,6 +17,7 @@ if known[1] then
   return {known[4] == ARGV[11] and 'new' or 'same', known[2], known[3]}
 end
 local now = now_ms()
+local now_text = int(now)
 local stage = 'create'
 if ARGV[5] == '1' then
   local active = redis.call('GET', KEYS[2] .. ':active')
@@ -26,7 +27,7 @@ if ARGV[5] == '1' then
     if ARGV[6] == 'interrupt' then
       redis.call('LPUSH', KEYS[2] .. ':waiting', run_key)
       local holder = prefix .. 'run:' .. active
-      if redis.call('HSETNX', holder, 'cancel_ms', int(now)) == 1 then
+      if redis.call('HSETNX', holder, 'cancel_ms', now_text) == 1 then
         append_event(active, holder, KEYS[3], ARGV[12], now)
         pull(prefix, active, now)
       end
@@ -36,13 +37,13 @@ if ARGV[5] == '1' then
   else
     redis.call('SET', KEYS[2] .. ':active', run_key)
   end
-  redis.call('ZADD', KEYS[5], int(now), run_key)
+  redis.call('ZADD', KEYS[5], now_text, run_key)
   redis.call('EXPIRE', KEYS[5], ARGV[10])
 end
-redis.call('HSET', record, 'stage', stage, 'profile', profile, 'fingerprint', fingerprint, 'version', 1, 'claim', 0,
-  'news', 0, 'created_ms', int(now), 'deadline_ms', int(now + ARGV[7]), 'enqueue_op', ARGV[11], unpack(ARGV, 13))
-redis.call('ZADD', prefix .. 'agenda:' .. stage .. ':' .. profile, int(stage == 'waiting' and now + ARGV[9] or now), run_key)
-redis.call('ZADD', KEYS[4], int(now), run_key)
-redis.call('ZADD', prefix .. 'index:status:none', int(now), run_key)
+redis.call('HSET', record, 'stage', stage, 'profile', profile, 'fingerprint', fingerprint, 'version', '1', 'claim', '0',
+  'news', '0', 'created_ms', now_text, 'deadline_ms', int(now + ARGV[7]), 'enqueue_op', ARGV[11], unpack(ARGV, 13))
+redis.call('ZADD', prefix .. 'agenda:' .. stage .. ':' .. profile, stage == 'waiting' and int(now + ARGV[9]) or now_text, run_key)
+redis.call('ZADD', KEYS[4], now_text, run_key)
+redis.call('ZADD', prefix .. 'index:status:none', now_text, run_key)
 append_event(run_key, record, KEYS[3], ARGV[8], now)
-return {'new', stage, int(now)}
+return {'new', stage, now_text}

@@ -22,21 +22,19 @@ local function now_ms() return (clock()) end
 local function int(n) return string.format('%.0f', n) end
 
 -- Appends the events of one script, bodies[first] to bodies[last], with one look at what stands there.
--- Returns the seq of the run's last event
+-- Returns the seq of the run's last event (text)
 local function append_events(run_key, record, stream, bodies, first, last, now)
   local events = record .. '/events'
-  if last < first then return redis.call('LLEN', events) end
+  if last < first then return int(redis.call('LLEN', events)) end
   -- A list whose length is its last seq. A clock that is set back is noticed by the next tick; until then no event
   -- goes back in time.
   local seq, at_ms = string.match(redis.call('LINDEX', events, '-1') or '', '^{"seq":(%d+),"at_ms":(%d+)')
   at_ms = ',"at_ms":' .. int(math.max(now, tonumber(at_ms or 0))) .. ','
-  seq = tonumber(seq or 0)
   local lines = {}
   for i = first, last do
-    seq = seq + 1
-    local number = int(seq)
-    lines[#lines + 1] = '{"seq":' .. number .. at_ms .. string.sub(bodies[i], 2)
-    redis.call('XADD', stream, 'MAXLEN', '~', '10000', '*', 'run', run_key, 'seq', number)
+    seq = int((seq or 0) + 1)
+    lines[#lines + 1] = '{"seq":' .. seq .. at_ms .. string.sub(bodies[i], 2)
+    redis.call('XADD', stream, 'MAXLEN', '~', '10000', '*', 'run', run_key, 'seq', seq)
   end
   for i = 1, #lines, 200 do redis.call('RPUSH', events, unpack(lines, i, math.min(i + 199, #lines))) end
   return seq

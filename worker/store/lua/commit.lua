@@ -22,8 +22,7 @@ local first_event = first_fact_event + ARGV[19]
 local at = redis.call('HMGET', record, 'version', 'claim', 'news', 'last_op', 'created_ms', 'stage')
 if not at[1] then return {0, 0, -1, 0} end
 if at[4] == ARGV[3] then
-  local was = redis.call('HMGET', record, 'last_version', 'last_seq', 'last_learnt')
-  return {1, tonumber(was[1]), tonumber(was[2]), tonumber(was[3])}
+  return {1, unpack(redis.call('HMGET', record, 'last_version', 'last_seq', 'last_learnt'))}
 end
 local now = now_ms()
 
@@ -44,16 +43,16 @@ for i = first_fact, first_field - 1, 2 do
     end
   end
 end
-if at[6] == 'done' then return {0, tonumber(at[1]), -1, 0} end
-local learnt, other = 0, twin
+if at[6] == 'done' then return {0, at[1], -1, 0} end
+local learnt, other = '0', twin
 for i = first_fact, first_field - 1, 2 do
   if not (twin and ARGV[i] == 'run_id') and redis.call('HSETNX', record, ARGV[i], ARGV[i + 1]) == 1 then
-    learnt = 1
+    learnt = '1'
   elseif ARGV[i] == 'thread_id' then
     other = other or redis.call('HGET', record, ARGV[i]) ~= ARGV[i + 1]
   end
 end
-if ARGV[10] == 'take' and learnt == 1 then
+if ARGV[10] == 'take' and learnt == '1' then
   -- A run that has ended by now would never give the thread up.
   if at[6] == 'create' then redis.call('SET', KEYS[6] .. ':active', run_key, 'NX') end
   redis.call('ZADD', KEYS[7], at[5], run_key)
@@ -63,13 +62,13 @@ if ARGV[11] ~= '0' then redis.call('HINCRBY', record, 'polls', ARGV[11]) end
 if ARGV[12] ~= '0' then redis.call('HINCRBY', record, 'requests', ARGV[12]) end
 
 local decided = at[1] == ARGV[4] and at[2] == ARGV[5] and not other
-local seq = append_events(run_key, record, KEYS[3], ARGV, learnt == 1 and first_fact_event or first_event,
+local seq = append_events(run_key, record, KEYS[3], ARGV, learnt == '1' and first_fact_event or first_event,
   decided and #ARGV or first_event - 1, now)
 if not decided then
   -- Decided for a thread or run that another holder's fact has overtaken: this holder drops its claim.
   if other and at[2] == ARGV[5] then redis.call('HSET', record, 'lease_ms', '0') end
-  if learnt == 1 or other then pull(prefix, run_key, now) end
-  return {0, tonumber(at[1]), seq, learnt}
+  if learnt == '1' or other then pull(prefix, run_key, now) end
+  return {0, at[1], seq, learnt}
 end
 
 for i = first_call_field, first_fact_event - 1, 200 do -- by turns: unpack() has a limit that a big round exceeds
@@ -91,10 +90,10 @@ elseif at[3] ~= ARGV[6] then
 end
 local version = int(at[1] + 1)
 redis.call('HSET', record, 'stage', ARGV[7], 'version', version, 'lease_ms', lease, 'last_op', ARGV[3],
-  'last_seq', int(seq), 'last_learnt', int(learnt), 'last_version', version,
+  'last_seq', seq, 'last_learnt', learnt, 'last_version', version,
   unpack(ARGV, first_field, first_call_field - 1))
 if KEYS[4] ~= KEYS[5] then redis.call('ZREM', KEYS[4], run_key) end
 redis.call('ZADD', KEYS[5], due, run_key)
 if ARGV[21] == '1' then watch_twins(ARGV[23]) end
 if ARGV[10] == 'free' then free_thread(prefix, KEYS[6], run_key, now) end
-return {1, at[1] + 1, seq, learnt}
+return {1, version, seq, learnt}

@@ -13,6 +13,7 @@ if believed > seen then
   seen = believed
   redis.call('HSET', ARGV[3], 'seen_ms', int(seen))
 end
+local until_now = int(now)
 local function mark(key, sends)
   local life = math.min(ARGV[1] * 2 ^ (sends - 1), tonumber(ARGV[2]))
   redis.call('SET', key, int(sends) .. ' ' .. int(now + life), 'PX', int(life + ARGV[2]))
@@ -24,7 +25,7 @@ for i = 5, #ARGV do
 end
 local wake = {}
 for i = 1, #KEYS, 2 do
-  if #redis.call('ZRANGEBYSCORE', KEYS[i], '-inf', int(now), 'LIMIT', 0, 1) > 0 then
+  if #redis.call('ZRANGEBYSCORE', KEYS[i], '-inf', until_now, 'LIMIT', '0', '1') > 0 then
     local sends, again = string.match(redis.call('GET', KEYS[i + 1]) or '', '^(%d+) (%d+)$')
     again = tonumber(again or 0)
     if again <= now or again > now + ARGV[2] then -- the latter: the clock was set back

@@ -13,7 +13,7 @@ local due = now + ARGV[5]
 if ARGV[8] == '1' then
   redis.call('HSET', KEYS[1], 'lease_ms', int(due))
 else
-  redis.call('HSET', KEYS[1], 'lease_ms', 0)
+  redis.call('HSET', KEYS[1], 'lease_ms', '0')
   if at[3] ~= ARGV[4] then due = now end -- something happened meanwhile: look again at once
 end
 redis.call('ZADD', KEYS[2], 'XX', int(due), ARGV[1])

@@ -8,7 +8,7 @@ local unseen = int(now - ARGV[2])
 for _, tool in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', unseen)) do redis.call('HDEL', KEYS[1], tool) end
 for i = 2, 4 do gone = gone + redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', unseen) end
 for i = 5, #KEYS do
-  local old = redis.call('ZRANGEBYSCORE', KEYS[i], '-inf', int(now - ARGV[1]), 'LIMIT', 0, ARGV[3])
+  local old = redis.call('ZRANGEBYSCORE', KEYS[i], '-inf', int(now - ARGV[1]), 'LIMIT', '0', ARGV[3])
   if #old > 0 then gone = gone + redis.call('ZREM', KEYS[i], unpack(old)) end
 end
 return gone
