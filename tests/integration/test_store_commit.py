@@ -51,6 +51,19 @@ async def test_a_decision_moves_the_run_and_its_agenda_entry_in_one_step(backend
     }  # fmt: skip
 
 
+async def test_events_of_one_write_stand_in_their_order_however_many_they_are(backend, client, store):
+    key = client.enqueue("asst", messages="hi").key
+    run = await claim_one(store, Stage.CREATE)
+    told = tuple(Event("tool.sent_again", {"index": index}) for index in range(450))
+
+    written = await move(store, run, Stage.POLL, 250, events=told)
+
+    assert written.seq == 451
+    assert seqs(backend, key) == list(range(1, 452))
+    events = backend.sync.lrange(backend.keys.events(key), 1, -1)
+    assert [json.loads(text)["index"] for text in events] == list(range(450))
+
+
 async def test_each_decision_adds_one_to_the_version_however_often_the_run_was_claimed(
     backend, client, store
 ):
