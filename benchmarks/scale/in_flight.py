@@ -15,7 +15,7 @@ from benchmarks.scale.agenda_lag import claim_lags_ms
 from benchmarks.scale.redis_stats import connect, held_bytes
 from threadrun import RunClient
 from threadrun.keys import Keys
-from threadrun.status import Stage
+from threadrun.status import RunStatus, Stage
 from threadrun.testing import LocalStack
 
 POLLS_PER_SECOND = 200.0
@@ -34,10 +34,10 @@ PACED_BATCH = 100
 """How many of those come at a time; so the polls, each an interval after a beginning, are as evenly spread."""
 
 CREATE_SECONDS = 1_800.0
-"""How long it may take until all runs are in flight."""
+"""How long it may take until all runs are in flight, and again until each was seen at work."""
 
 SETTLE_SECONDS = 5.0
-"""What came of the beginning has gone by then."""
+"""What came of that has gone by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,8 @@ def hold(runs: int, watch_seconds: float) -> InFlight:
         start_seconds = _await_all(client, agenda, BATCH)
         _enqueue_paced(stack.client, runs - BATCH)
         _await_all(client, agenda, runs)
+        # The first look shows a run at work, which is written; only the next ones find it unchanged.
+        _await_all(client, keys.index_status(RunStatus.IN_PROGRESS), runs)
         time.sleep(SETTLE_SECONDS)
         grown = held_bytes(client, keys) - empty
         return _watch(
@@ -116,13 +118,13 @@ def _enqueue_paced(client: RunClient, runs: int) -> None:
         client.enqueue_many([ASKED] * min(PACED_BATCH, runs - first))
 
 
-def _await_all(client: Any, agenda: str, runs: int) -> float:
-    """Wait until all are being polled, and tell how long that took."""
+def _await_all(client: Any, place: str, runs: int) -> float:
+    """Wait until all stand in an agenda or index, and tell how long that took."""
     began = time.monotonic()
-    while client.zcard(agenda) < runs:
+    while client.zcard(place) < runs:
         if time.monotonic() - began > CREATE_SECONDS:
             raise TimeoutError(
-                f"{client.zcard(agenda)} of {runs} runs are in flight after {CREATE_SECONDS:g} s"
+                f"{client.zcard(place)} of {runs} runs are in {place} after {CREATE_SECONDS:g} s"
             )
         time.sleep(0.5)
     return time.monotonic() - began
