@@ -20,8 +20,11 @@ from benchmarks.report import Result, bar_table, section, table
 from benchmarks.sustained import sustained_rate
 from benchmarks.workload import KINDS, WARM_UP_RUNS, WARM_UP_THINK_SECONDS, Workload, plans
 
-SMOKE_RATIO = 1.3
-"""Below this CPU ratio of AsyncOpenAI to ours a smoke test fails; 2 is wanted, 1.8 to 2.1 is what it finds."""
+SMOKE_RATIO = 1.5
+"""Below this CPU ratio of AsyncOpenAI to ours a smoke test fails; 2 is wanted, 1.6 to 2.2 is what it finds."""
+
+SMOKE_TRIES = 3
+"""So often it may measure: what a busy machine spoils is better the next time, what a change of ours costs is not."""
 
 SMOKE_RATES = {"threadrun": 100.0, ASYNC_OPENAI.name: 40.0}
 """Two thirds of what each sustains."""
@@ -42,20 +45,29 @@ CONTENDERS: tuple[Contender, ...] = (Ours(), ASYNC_OPENAI, AZURE_AGENTS, CeleryB
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and report; gives the exit code."""
     asked = _parser().parse_args(arguments)
-    if asked.smoke:
-        asked = _parser().parse_args([*SMOKE, "--smoke", "--json", str(asked.json)])
     if asked.bars or asked.readme:
         return _tell(asked)
-    found: Result | None = None
+    if asked.smoke:
+        return _smoke(_parser().parse_args([*SMOKE, "--smoke", "--json", str(asked.json)]))
     for kind in asked.kind or ["one tool"]:
-        found = _compared(kind, asked)
-        print(f"{kind}\n{table(found)}\n", flush=True)
-        add_section(asked.json, "contenders", {asked.section or kind: section(found)})
+        _shown(kind, asked)
     print(f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}. All numbers are in {asked.json}.")
-    if asked.smoke and found and found.ratio(ASYNC_OPENAI.name) < SMOKE_RATIO:
-        print(f"The ratio of CPU is below {SMOKE_RATIO:g}.")
-        return 1
     return 0
+
+
+def _smoke(asked: argparse.Namespace) -> int:
+    for _ in range(SMOKE_TRIES):
+        if _shown("one tool", asked).ratio(ASYNC_OPENAI.name) >= SMOKE_RATIO:
+            return 0
+    print(f"The ratio of CPU was below {SMOKE_RATIO:g} each of {SMOKE_TRIES} times.")
+    return 1
+
+
+def _shown(kind: str, asked: argparse.Namespace) -> Result:
+    found = _compared(kind, asked)
+    print(f"{kind}\n{table(found)}\n", flush=True)
+    add_section(asked.json, "contenders", {asked.section or kind: section(found)})
+    return found
 
 
 def _tell(asked: argparse.Namespace) -> int:

@@ -124,16 +124,26 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     return asked
 
 
-@pytest.mark.parametrize(("factor", "code"), [(0.45, 0), (0.4, 1)])
-def test_a_smoke_test_fails_when_the_peer_needs_hardly_more_cpu_than_we_do(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, factor: float, code: int
+@pytest.mark.parametrize(
+    ("factors", "code"), [((0.6,), 0), ((0.4, 0.6), 0), ((0.4, 0.4, 0.6), 0), ((0.4, 0.4, 0.4), 1)]
+)
+def test_a_smoke_test_fails_when_the_peer_needs_hardly_more_cpu_than_we_do_each_time(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, factors: tuple[float, ...], code: int
 ) -> None:
+    rounds = iter(factors)
+
     def measure(contender: Contender, carried: Sequence[Plan], warm_up: Sequence[Plan]) -> Measured:
-        return OURS if contender.name == "threadrun" else times(THEIRS, factor)
+        return OURS if contender.name == "threadrun" else times(THEIRS, next(rounds))
 
     monkeypatch.setattr(program, "measure", measure)
 
     assert program.main(["--smoke", "--json", str(tmp_path / "bench.json")]) == code
+    assert list(rounds) == []
+
+
+def test_what_is_measured_without_a_bar_fails_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(program, "measure", lambda *_: OURS)
+
     assert program.main(["--json", str(tmp_path / "bench.json")]) == 0
 
 
