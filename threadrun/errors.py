@@ -180,7 +180,7 @@ class StoreUnavailable(ThreadrunError, ConnectionError):
         self.passing = passing
         """It may pass by itself: Redis restarts, loads its file, or changes its master."""
         super().__init__(
-            f"Redis did not answer: {reason}. Repeat the call with the same idempotency_key; "
+            f"Redis did not answer: {reason.rstrip('.')}. Repeat the call with the same idempotency_key; "
             "it cannot enqueue the run twice."
         )
 

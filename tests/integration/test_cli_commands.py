@@ -119,6 +119,17 @@ def test_wait_ends_with_the_worst_that_it_saw(scene: Scene, keys: list[str], cod
     assert [run.get("outcome") for run in told.json["runs"] if run["key"] == "bad"] in ([], ["expired"])
 
 
+def test_who_waits_for_a_run_that_nobody_carries_is_told_so(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("threadrun.cli.wait.PATIENCE_SECONDS", 0.05)
+    scene.enqueue("order-7")
+
+    told = scene.cli("wait", "order-7", "--timeout", "0.1")
+    assert told.code == ExitCode.TIMEOUT
+    assert told.err.count("no living worker serves profile default: start a worker") == 1
+
+
 def test_wait_waits_until_the_run_is_final(scene: Scene) -> None:
     scene.polled("order-7")
     ending = threading.Thread(target=scene.finish_once_watched, args=("order-7",))

@@ -113,7 +113,7 @@ def _document(at: Invocation, checks: Sequence[Check], errors: int) -> dict[str,
 
 def _write(screen: Screen, check: Check) -> None:
     worst = _worst(check)
-    head = Text.assemble(f"{check.name:<10}", styled(worst) if worst else Text("ok", "green"))
+    head = Text.assemble(f"{check.name:<11}", styled(worst) if worst else Text("ok", "green"))
     screen.block(head, INDENT + 9, plain(check.summary))
     for finding in check.findings:
         head = Text.assemble("  ", styled(finding.severity))

@@ -30,7 +30,7 @@ Timeout = Annotated[
         metavar="SECONDS",
         show_default=False,
         callback=finite,
-        help="Wait no longer; by default until the run is final, which its deadline bounds.",
+        help="Wait no longer; by default until the run is final: soon after its deadline, if any worker lives.",
     ),
 ]
 Every = Annotated[

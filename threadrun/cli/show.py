@@ -62,14 +62,18 @@ def _head(record: RunRecord, waits: WaitsFor) -> Text:
     )
 
 
+def _never(record: RunRecord) -> str:
+    return "never created" if record.final else "not created yet"
+
+
 def _facts(record: RunRecord, waits: WaitsFor, *, content: bool) -> Iterator[tuple[str, str]]:
     if not record.final or waits.tells:
         yield from (("now" if at == 0 else "", line) for at, line in enumerate(waiting_lines(waits)))
     yield "assistant", f"{plain(record.request.assistant_id)}, profile {plain(record.profile)}"
-    yield "thread", plain(record.thread_id or "not created yet")
+    yield "thread", plain(record.thread_id or _never(record))
     yield (
         "run id",
-        plain(record.run_id or "not created") + (f", status {record.status}" if record.status else ""),
+        plain(record.run_id or _never(record)) + (f", status {record.status}" if record.status else ""),
     )
     life = brief(record.deadline_at - record.created_at)
     yield "enqueued", f"{record.created_at:%Y-%m-%d %H:%M:%S} UTC, deadline after {life} s"

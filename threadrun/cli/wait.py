@@ -15,9 +15,13 @@ from threadrun.cli.invocation import Invocation
 from threadrun.cli.parameters import Content, Keys, Timeout
 from threadrun.cli.screen import iso, plain, seconds, table
 from threadrun.cli.states import styled
+from threadrun.cli.waiting_words import troubles
 from threadrun.errors import RunNotFound, ThreadrunError, WaitTimeout
 from threadrun.records import RunRecord
 from threadrun.status import Outcome
+
+PATIENCE_SECONDS = 3.0
+"""How long a wait goes on without a word."""
 
 _WORST_FIRST = (ExitCode.NOT_FOUND, ExitCode.TIMEOUT, ExitCode.BAD)
 
@@ -43,12 +47,24 @@ def wait_for(at: Invocation, keys: Sequence[str], timeout_seconds: float | None)
     for key in dict.fromkeys(keys):
         left = None if until is None else max(0.0, until - time.monotonic())
         try:
-            record = at.client.wait(key, left)
+            record = _wait_for(at, key, left)
         except (RunNotFound, WaitTimeout) as error:
             yield Waited(key, None, _told(at, error, timeout_seconds))
         else:
             good = record.outcome is Outcome.COMPLETED
             yield Waited(key, record, ExitCode.OK if good else ExitCode.BAD)
+
+
+def _wait_for(at: Invocation, key: str, left_seconds: float | None) -> RunRecord:
+    """Wait for one run; who waits for a while is told once what keeps it from going on."""
+    if left_seconds is not None and left_seconds <= PATIENCE_SECONDS:
+        return at.client.wait(key, left_seconds)
+    try:
+        return at.client.wait(key, PATIENCE_SECONDS)
+    except WaitTimeout:
+        for line in troubles(at.client.waits_for(key)):
+            at.screen.note(f"run {plain(key)}: {line}.")
+    return at.client.wait(key, None if left_seconds is None else left_seconds - PATIENCE_SECONDS)
 
 
 def _told(at: Invocation, error: ThreadrunError, timeout_seconds: float | None) -> ExitCode:

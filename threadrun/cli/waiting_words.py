@@ -32,7 +32,7 @@ def waiting_lines(waits: WaitsFor) -> list[str]:
         return [_done(waits)]
     if waits.quarantined_at:
         return [_quarantined(waits)]
-    return [*_stage(waits), *_trouble(waits), _next_look(waits)]
+    return [*_stage(waits), *troubles(waits), _next_look(waits)]
 
 
 def _done(waits: WaitsFor) -> str:
@@ -110,7 +110,8 @@ def _parked(waits: WaitsFor, call: CallWait) -> str:
     )
 
 
-def _trouble(waits: WaitsFor) -> Iterator[str]:
+def troubles(waits: WaitsFor) -> Iterator[str]:
+    """Say what keeps a run from going on, if anything does."""
     if waits.cancel_requested and waits.stage is not Stage.CANCEL:
         yield "somebody wished it cancelled"
     if waits.unconfirmed_post:
