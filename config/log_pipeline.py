@@ -124,7 +124,7 @@ def _exit(redactor: Redactor, *, console: bool, colors: bool) -> list[Processor]
         _traceback_text if console else ExceptionDictTransformer(show_locals=False, max_frames=MAX_FRAMES)
     )
     renderer: Processor = (
-        structlog.dev.ConsoleRenderer(colors=colors)
+        _for_people(structlog.dev.ConsoleRenderer(colors=colors))
         if console
         else structlog.processors.JSONRenderer(ensure_ascii=False, separators=(",", ":"))
     )
@@ -133,6 +133,13 @@ def _exit(redactor: Redactor, *, console: bool, colors: bool) -> list[Processor]
         structlog.processors.ExceptionRenderer(exceptions),
         last_step(redactor, renderer, as_json=not console),
     ]
+
+
+def _for_people(renderer: Processor) -> Processor:
+    """Leave out what says nothing; a program is better off with the same fields in every line."""
+    return lambda logger, method, event: renderer(
+        logger, method, {name: value for name, value in event.items() if value is not None}
+    )
 
 
 def _formatter(exit_: list[Processor]) -> logging.Formatter:

@@ -70,6 +70,15 @@ def test_the_form_can_be_chosen(form, json_lines):
     assert stream.getvalue().startswith("{") is json_lines
 
 
+@pytest.mark.parametrize(("form", "shown"), [("json", True), ("console", False)])
+def test_a_value_that_is_none_is_left_out_for_people_only(form, shown):
+    stream = StringIO()
+    configure_logging(LogSettings(format=form), stream=stream)
+    structlog.get_logger("threadrun.test").info("run.finished", reason=None, outcome="completed")
+
+    assert ("reason" in stream.getvalue(), "completed" in stream.getvalue()) == (shown, True)
+
+
 def test_lines_of_libraries_take_the_same_form(lines):
     logging.getLogger("some.library").warning("%s are gone", "eggs", extra={"shelf": 3})
     (line,) = lines()
