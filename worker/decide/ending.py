@@ -10,7 +10,10 @@ from worker.view import RunView
 
 def end(run: RunView, changes: Changes, outcome: Outcome, now: int) -> Move:
     """Record that the run has ended: its thread is free and its final record can be gathered."""
-    progress = replace(changes.progress, ending=outcome, ended_ms=now, intent=None, errors=0, held="")
+    reason = changes.progress.reason or changes.progress.held
+    progress = replace(
+        changes.progress, ending=outcome, ended_ms=now, intent=None, errors=0, held="", reason=reason
+    )
     ended = Event("run.ended", {"outcome": outcome.value, "unconfirmed": progress.unconfirmed})
     return Move(
         Stage.FINALIZE,

@@ -186,6 +186,17 @@ async def test_a_run_whose_provider_never_comes_back_ends_at_its_deadlines(
     assert len(house.provider.requests) - asked <= 40
 
 
+async def test_a_run_that_could_never_be_sent_says_so_at_its_end(new_house):
+    house = new_house()
+    key = house.enqueue(thread_id="thread_x", deadline_seconds=60)
+    house.provider.answers["create_run"] = [No(Refusal.NEVER_SENT, ProviderAnswer())] * 1_000
+    await house.carry(most=2_000)
+
+    finished = house.record(key).transitions[-1]
+    assert (finished.type, finished.data["outcome"]) == ("run.finished", "timed_out")
+    assert finished.data["reason"] == "never_sent"
+
+
 async def test_a_create_of_unknown_outcome_that_can_never_be_searched_for_ends_lost(new_house):
     house = new_house()
     house.limits = Limits(breaker_failures=1)
