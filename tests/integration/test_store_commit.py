@@ -146,6 +146,22 @@ async def test_a_decision_about_another_run_or_thread_than_the_known_one_loses_a
     assert (await claim_one(store, Stage.CREATE)).claim == newer.claim + 1
 
 
+async def test_who_ends_a_run_without_its_thread_comes_too_late_if_another_has_learnt_of_one(
+    backend, client, store
+):
+    client.enqueue("asst", messages="hi")
+    late = await claim_one(store, Stage.CREATE)
+    backend.turn(LEASE_MS / 1000)
+    newer = await claim_one(store, Stage.CREATE)
+    await move(store, late, Stage.CREATE, facts={"thread_id": "thread_1"}, thread=ThreadMove.TAKE)
+
+    assert not (await move(store, newer, Stage.FINALIZE, thread=ThreadMove.FREE)).ok
+    again = await claim_one(store, Stage.CREATE)
+    assert again.thread_id == "thread_1"
+    assert (await move(store, again, Stage.FINALIZE, thread=ThreadMove.FREE)).ok
+    assert backend.dump("thread:") == {}
+
+
 async def test_a_fact_learnt_by_a_loser_makes_the_run_due_at_once_for_who_decides_next(
     backend, client, store
 ):

@@ -38,6 +38,8 @@ class ThreadMove(StrEnum):
     """The thread was created for this run, which now holds it."""
     FREE = "free"
     """The run has ended; the next one waiting gets the thread."""
+    NONE = "none"
+    """The same of a run that has no thread: if one became known meanwhile, the write comes too late."""
 
 
 @dataclass(frozen=True, slots=True)

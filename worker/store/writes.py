@@ -10,7 +10,7 @@ from threadrun.compact_json import compact_json
 from threadrun.keys import INDEX_LIFE_SECONDS, Keys
 from threadrun.models import Run
 from threadrun.status import CallState, OnUnknown, Stage
-from worker.decide.decision import Changes, Event, NewCall
+from worker.decide.decision import Changes, Event, NewCall, ThreadMove
 from worker.decide.twins import FIRST_LOOK_MS, WATCH_MS
 from worker.store.ledger import row_field
 from worker.store.scripts import Arg
@@ -71,11 +71,13 @@ def commit_args(keys: Keys, run: RunView, write: Commit) -> list[Arg]:
     moved = {"from": run.stage.value, "to": write.stage.value} if write.stage is not run.stage else {}
     events = [event_body(event, **moved) for event in changes.events]
     fact_events = [event_body(event) for event in changes.fact_events]
-    thread = changes.thread.value if run.thread_id or "thread_id" in changes.facts else "keep"
+    thread = changes.thread
+    if thread is ThreadMove.FREE and not run.thread_id and "thread_id" not in changes.facts:
+        thread = ThreadMove.NONE
     withdrawn = run.round if changes.withdraw and run.round else ""
     return [
         keys.prefix, run.key, write.op, run.version, run.claim, run.news, write.stage.value, write.delay_ms,
-        int(write.keep_lease), thread, write.polls, write.requests,
+        int(write.keep_lease), thread.value, write.polls, write.requests,
         run.index_label, next_status(run, changes) or "none",
         INDEX_LIFE_SECONDS, len(facts), len(fields), len(call_fields), len(fact_events), withdrawn,
         int(changes.watch_twins), WATCH_MS, FIRST_LOOK_MS,

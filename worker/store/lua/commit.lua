@@ -5,7 +5,7 @@
 -- KEYS 1 record  2 calls  3 stream  4 agenda now  5 agenda next  6 thread mailbox root  7 index of the thread
 --      8 watches for twins  9 twins of the run
 -- ARGV 1 prefix  2 run key  3 operation id  4 version  5 claim  6 news seen  7 next stage
---      8 delay (ms)  9 keep the lease (0/1)  10 thread: keep | take | free
+--      8 delay (ms)  9 keep the lease (0/1)  10 thread: keep | take | free | none (it has ended without one)
 --      11 polls  12 requests  13 status index now  14 status index next  15 index life (s)
 --      16 number of facts  17 of fields  18 of call fields  19 of fact events  20 round whose unclaimed calls are
 --      withdrawn ('' none)  21 watch for twins (0/1)  22 how long (ms)  23 how soon to look first (ms)
@@ -44,7 +44,7 @@ for i = first_fact, first_field - 1, 2 do
   end
 end
 if at[6] == 'done' then return {0, at[1], -1, 0} end
-local learnt, other = '0', twin
+local learnt, other = '0', twin or (ARGV[10] == 'none' and redis.call('HEXISTS', record, 'thread_id') == 1)
 for i = first_fact, first_field - 1, 2 do
   if not (twin and ARGV[i] == 'run_id') and redis.call('HSETNX', record, ARGV[i], ARGV[i + 1]) == 1 then
     learnt = '1'
