@@ -153,6 +153,7 @@ def test_a_smoke_test_measures_each_at_a_rate_of_its_own(
     program.main(["--smoke", "--json", str(tmp_path / "bench.json")])
 
     assert asked == [("threadrun", 800), ("AsyncOpenAI", 320)]
+    assert "one tool" not in read(tmp_path / "bench.json")["contenders"]  # what `make bench` measured stays
 
 
 def test_one_contender_can_be_measured_alone(asked: list[tuple[str, int]], tmp_path: Path) -> None:
