@@ -93,10 +93,9 @@ def test_the_web_app_enqueues_once_and_reads_the_record(
 
 def test_a_caller_without_the_package_enqueues_by_task_name(shop: LocalStack, tmp_path: Path) -> None:
     url = celery_url(RedisAddress.parse(shop.redis_url))
-    code = CELERY.replace("redis://127.0.0.1:6379/0", url).replace("question:7", "question:8")
-    module = module_of(code, "readme_celery", tmp_path)
+    module = module_of(CELERY.replace("redis://127.0.0.1:6379/0", url), "readme_celery", tmp_path)
 
-    key = module.enqueue_question("Hello there")
+    key = module.enqueue_mail("8", "Hello there")
 
-    assert key == "question:8"
+    assert key == "mail:8"
     assert shop.client.wait(key, 30).output_text == "You said: Hello there"

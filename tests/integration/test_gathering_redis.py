@@ -96,11 +96,11 @@ async def test_what_cannot_be_sent_fails_alone(client):
 async def test_what_was_answered_before_the_connection_broke_is_not_asked_again(client, monkeypatch):
     answer, answered = GatheringRedis._answer, []
 
-    async def breaking(self, connection, command, options):
+    async def breaking(self, source, command, options):
         if len(answered) == 1:
-            await connection.disconnect()
+            await client._connection.disconnect()
         answered.append(command)
-        return await answer(self, connection, command, options)
+        return await answer(self, source, command, options)
 
     monkeypatch.setattr(GatheringRedis, "_answer", breaking)
     first, second = await asyncio.gather(client.incr("first"), client.get("second"))

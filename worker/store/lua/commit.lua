@@ -44,7 +44,7 @@ for i = first_fact, first_field - 1, 2 do
   end
 end
 if at[6] == 'done' then return {0, at[1], -1, 0} end
-local learnt, other = '0', twin or (ARGV[10] == 'none' and redis.call('HEXISTS', record, 'thread_id') == 1)
+local learnt, other = '0', twin or (ARGV[10] == 'none' and redis.call('HGET', record, 'thread_id'))
 for i = first_fact, first_field - 1, 2 do
   if not (twin and ARGV[i] == 'run_id') and redis.call('HSETNX', record, ARGV[i], ARGV[i + 1]) == 1 then
     learnt = '1'
