@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _tell(asked)
     if asked.smoke:
         return _smoke(_parser().parse_args([*SMOKE, "--smoke", "--json", str(asked.json)]))
-    for kind in asked.kind or ["one tool"]:
+    for kind in asked.kind or [KIND]:
         _shown(kind, asked)
     print(f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}. All numbers are in {asked.json}.")
     return 0
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _smoke(asked: argparse.Namespace) -> int:
     for _ in range(SMOKE_TRIES):
-        if _shown("one tool", asked).ratio(ASYNC_OPENAI.name) >= SMOKE_RATIO:
+        if _shown(KIND, asked).ratio(ASYNC_OPENAI.name) >= SMOKE_RATIO:
             return 0
     print(f"The ratio of CPU was below {SMOKE_RATIO:g} each of {SMOKE_TRIES} times.")
     return 1

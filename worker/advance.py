@@ -307,11 +307,10 @@ class Advance:
 
     async def _put_off(self, delay_ms: int) -> bool:
         """Have the run due for everybody after a delay; false: it is somebody else's by now."""
-        run, store, counts = self._run, self._desk.store, {"polls": self._polls, "requests": self._requests}
+        run, counts = self._run, {"polls": self._polls, "requests": self._requests}
         if self._leased:
-            return await store.rest(run, delay_ms, **counts)
-        by = self._desk.claimant(takes_suspect=False)
-        now_ms = await store.attend(run, delay_ms, new_op(), by, **counts)
+            return await self._desk.store.rest(run, delay_ms, **counts)
+        now_ms = await self._desk.put_off(run, delay_ms, **counts)
         if now_ms:
             self._clock = RedisClock(now_ms)  # no claim brings the time anew
         return bool(now_ms)
@@ -345,7 +344,7 @@ class Advance:
             reason=run.progress.reason or reason or "",
             now_ms=now,
             retention_ms=self._desk.retention_ms,
-            op=f"{run.claim}.finish",
+            op=new_op(),
             polls=int(polls or 0),
             requests=int(requests or 0) + self._requests,
             new_requests=self._requests,

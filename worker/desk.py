@@ -18,7 +18,9 @@ from worker.outbox import Outbox
 from worker.permits import Permits
 from worker.providers.base import Provider
 from worker.store.runs import Claimant, RunStore
+from worker.store.writes import new_op
 from worker.suspects import SuspectSlot
+from worker.view import RunView
 
 FRESH_SECONDS = 5.0
 
@@ -85,3 +87,8 @@ class Desk:
             self.rules.max_strikes,
             self.observer.clock.latest_ms,
         )
+
+    async def put_off(self, run: RunView, delay_ms: int, *, polls: int, requests: int) -> int:
+        """Have an attended run due for everybody after a delay; see `RunStore.attend`."""
+        by = self.claimant(takes_suspect=False)
+        return await self.store.attend(run, delay_ms, new_op(), by, polls=polls, requests=requests)

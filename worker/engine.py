@@ -25,7 +25,6 @@ from worker.advance import Advance
 from worker.attended import HANDED_OVER_MS, Attended, AttendedRuns
 from worker.desk import Desk
 from worker.redis_clock import RedisClock
-from worker.store.writes import new_op
 from worker.view import RunView
 
 GATHERING_SECONDS = 0.005
@@ -112,10 +111,9 @@ class Engine:
 
     async def _leave(self, attended: Attended) -> None:
         """Have an attended run looked at by another worker when its look is due."""
-        run, counts = attended.run, {"polls": attended.polls, "requests": attended.requests}
+        counts = {"polls": attended.polls, "requests": attended.requests}
         with suppress(RedisError, OSError):  # then it is due a little later
-            by = self._desk.claimant(takes_suspect=False)
-            await self._desk.store.attend(run, attended.left_ms, new_op(), by, **counts)
+            await self._desk.put_off(attended.run, attended.left_ms, **counts)
 
     async def _claim(self, stage: Stage) -> int:
         slots = min(self._free_slots, self._claim_limit)

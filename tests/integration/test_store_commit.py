@@ -36,6 +36,13 @@ def types(backend, key):
     return [json.loads(text)["type"] for text in backend.sync.lrange(backend.keys.events(key), 0, -1)]
 
 
+async def claimed_twice(backend, store):
+    """Claim the run, and once more when that lease has lapsed."""
+    late = await claim_one(store, Stage.CREATE)
+    backend.turn(LEASE_MS / 1000)
+    return late, await claim_one(store, Stage.CREATE)
+
+
 async def test_a_decision_moves_the_run_and_its_agenda_entry_in_one_step(backend, client, store):
     key = client.enqueue("asst", messages="hi").key
     run = await claim_one(store, Stage.CREATE)
@@ -115,9 +122,7 @@ async def test_a_decision_that_comes_too_late_loses_as_a_whole_but_its_facts_are
 
 async def test_a_fact_is_set_once_and_the_first_one_stays(backend, client, store):
     key = client.enqueue("asst", messages="hi").key
-    late = await claim_one(store, Stage.CREATE)
-    backend.turn(LEASE_MS / 1000)
-    newer = await claim_one(store, Stage.CREATE)
+    late, newer = await claimed_twice(backend, store)
     await move(store, late, Stage.POLL, facts={"run_id": "run_a"}, fact_events=(Event("run.created"),))
 
     written = await move(
@@ -133,9 +138,7 @@ async def test_a_decision_about_another_run_or_thread_than_the_known_one_loses_a
     backend, client, store, fact
 ):
     key = client.enqueue("asst", messages="hi").key
-    late = await claim_one(store, Stage.CREATE)
-    backend.turn(LEASE_MS / 1000)
-    newer = await claim_one(store, Stage.CREATE)
+    late, newer = await claimed_twice(backend, store)
     await move(store, late, Stage.POLL, facts={fact: "first"})
 
     written = await move(store, newer, Stage.POLL, 5_000, facts={fact: "second"}, run=shown("queued"))
@@ -150,9 +153,7 @@ async def test_who_ends_a_run_without_its_thread_comes_too_late_if_another_has_l
     backend, client, store
 ):
     client.enqueue("asst", messages="hi")
-    late = await claim_one(store, Stage.CREATE)
-    backend.turn(LEASE_MS / 1000)
-    newer = await claim_one(store, Stage.CREATE)
+    late, newer = await claimed_twice(backend, store)
     await move(store, late, Stage.CREATE, facts={"thread_id": "thread_1"}, thread=ThreadMove.TAKE)
 
     assert not (await move(store, newer, Stage.FINALIZE, thread=ThreadMove.FREE)).ok
@@ -166,9 +167,7 @@ async def test_a_fact_learnt_by_a_loser_makes_the_run_due_at_once_for_who_decide
     backend, client, store
 ):
     client.enqueue("asst", messages="hi")
-    late = await claim_one(store, Stage.CREATE)
-    backend.turn(LEASE_MS / 1000)
-    holder = await claim_one(store, Stage.CREATE)
+    late, holder = await claimed_twice(backend, store)
     await move(store, late, Stage.POLL, facts={"run_id": "run_7"})
 
     assert await claimed(store, Stage.CREATE) == []
@@ -328,9 +327,7 @@ async def test_a_commit_to_a_record_that_is_gone_or_final_says_so_and_writes_not
 
 async def test_polls_and_requests_are_counted_by_winners_and_losers(backend, client, store):
     key = client.enqueue("asst", messages="hi").key
-    late = await claim_one(store, Stage.CREATE)
-    backend.turn(LEASE_MS / 1000)
-    run = await claim_one(store, Stage.CREATE)
+    late, run = await claimed_twice(backend, store)
     await move(store, late, Stage.POLL, polls=1, requests=2)
     await store.rest(run, 0, polls=3, requests=4)
 

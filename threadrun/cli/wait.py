@@ -47,7 +47,7 @@ def wait_for(at: Invocation, keys: Sequence[str], timeout_seconds: float | None)
     for key in dict.fromkeys(keys):
         left = None if until is None else max(0.0, until - time.monotonic())
         try:
-            record = _wait_for(at, key, left)
+            record = _final_record(at, key, left)
         except (RunNotFound, WaitTimeout) as error:
             yield Waited(key, None, _told(at, error, timeout_seconds))
         else:
@@ -55,7 +55,7 @@ def wait_for(at: Invocation, keys: Sequence[str], timeout_seconds: float | None)
             yield Waited(key, record, ExitCode.OK if good else ExitCode.BAD)
 
 
-def _wait_for(at: Invocation, key: str, left_seconds: float | None) -> RunRecord:
+def _final_record(at: Invocation, key: str, left_seconds: float | None) -> RunRecord:
     """Wait for one run; who waits for a while is told once what keeps it from going on."""
     if left_seconds is not None and left_seconds <= PATIENCE_SECONDS:
         return at.client.wait(key, left_seconds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,7 @@ from worker.store.gates import GATE_FIELDS, SharedGates
 from worker.store.ledger import ROW_FIELDS, Ledger, call_view, row_field
 from worker.store.scripts import Arg, Scripts
 from worker.store.twins import TwinStore
-from worker.store.writes import Commit, commit_args, commit_keys
+from worker.store.writes import Commit, commit_args, commit_keys, new_op
 from worker.view import RECORD_FIELDS, SCHEMA, CallView, RunView, run_view
 
 TURN_PAUSE_MS = 100
@@ -213,7 +212,7 @@ class RunStore:
         args: list[Arg] = [
             self.keys.prefix,
             run_key,
-            uuid.uuid4().hex,
+            new_op(),
             first_ms,
             LONGEST_UNREAD_MS,
             UNREAD_TIMES,

@@ -41,6 +41,12 @@ async def look(engine):
     await engine.finish()
 
 
+async def look_each_second(house, engine, times):
+    for _ in range(times):
+        house.turn(1)
+        await look(engine)
+
+
 async def at_work(house, engine, **options):
     """Enqueue a run and carry it to where the provider works on it."""
     key = house.enqueue(**options)
@@ -69,9 +75,7 @@ async def test_looks_at_a_run_at_work_need_no_claim_and_an_unchanged_one_writes_
     house.turn(1)
     await look(engine)  # in_progress: that is written
     scripts.clear()
-    for _ in range(3):
-        house.turn(1)
-        await look(engine)
+    await look_each_second(house, engine, times=3)
 
     assert reads(house) == 4
     assert scripts == {}
@@ -213,9 +217,7 @@ async def test_looks_before_a_claim_of_its_own_are_counted_in_the_record(new_hou
     engine = attending(house)
     key = await at_work(house, engine)
     work_on(house)
-    for _ in range(3):
-        house.turn(1)
-        await look(engine)
+    await look_each_second(house, engine, times=3)
     house.client.cancel(key)
     while house.record(key).stage is not Stage.DONE:
         for stage in (Stage.POLL, Stage.CANCEL, Stage.FINALIZE):
@@ -245,9 +247,7 @@ async def test_by_a_clock_that_has_just_jumped_no_run_is_attended_and_none_is_ti
     key = await at_work(house, engine)
     work_on(house)
     house.observer.clock.read(house.backend.now_ms(), 0, house.seconds)
-    for _ in range(4):
-        house.turn(1)
-        await look(engine)
+    await look_each_second(house, engine, times=4)
     agenda = house.backend.dump("agenda:")
 
     house.backend.turn(3_600)  # Redis's clock alone
