@@ -69,7 +69,6 @@ def _broker(settings: Settings) -> dict[str, Any]:
         "broker_connection_retry": True,
         # Workers may start before the broker, and wait for it as long as it takes.
         "broker_connection_retry_on_startup": True,
-        "broker_connection_max_retries": None,
         # LOADING and READONLY answers during a failover are a reconnect, not an end.
         "broker_channel_error_retry": True,
     }
@@ -154,6 +153,7 @@ def _worker(settings: Settings) -> dict[str, Any]:
         "worker_prefetch_multiplier": 1,
         # Redis only: nothing waits in one worker's memory while another is free.
         "worker_disable_prefetch": redis_broker,
+        "worker_enable_prefetch_count_reduction": not redis_broker,
         # True has lost running tasks when broker and results share a server that restarts.
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         # A child builds its handlers before it reports; 4 s is too short on a busy machine.

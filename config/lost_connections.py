@@ -8,11 +8,9 @@ whoever finds its visibility timeout over, a tool call is sent again, and wake-u
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import structlog
-from celery.exceptions import CPendingDeprecationWarning
 from kombu.transport import redis as kombu_redis
 from redis.exceptions import RedisError
 
@@ -33,7 +31,5 @@ class PatientQoS(FrugalQoS):
 
 
 def outlive_lost_connections() -> None:
-    """Have every Redis channel of this process be patient, and Celery say no more than that a connection was lost."""
+    """Have every Redis channel of this process be patient."""
     kombu_redis.Channel.QoS = PatientQoS
-    # What is under way goes on when a connection breaks; each time Celery would recommend the opposite.
-    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)

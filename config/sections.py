@@ -113,7 +113,7 @@ class EngineSettings(BaseModel):
     watchdog_seconds: Seconds = 30.0
     """How long the event loop of a `runs` worker may stand still before the worker ends itself (exit code 70)."""
     consumer_silence_seconds: Seconds = 60.0
-    """How long its consumer may be deaf while a fresh broker connection works; Celery's tries may be 30 s apart."""
+    """How long its consumer may be deaf while a fresh broker connection works; its own tries are up to 5 s apart."""
 
 
 class LogSettings(BaseModel):

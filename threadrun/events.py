@@ -79,6 +79,7 @@ LOGGED_EVENTS: Final = {
     "tool.queue_not_consumed": "at start: a handler's queue is not consumed by this worker",
     "message.refused": "a message was not what threadrun or a caller sends (`reason`, `task`); it was dropped",
     "message.not_sent": "the broker did not take a message; it will be sent again",
+    "broker.unreachable": "the broker cannot be reached; it is tried again in `retry_seconds` (`error`, `detail`)",
     "message.not_given_back": "a broken broker connection kept a message; it is given back or made anew later",
     "wakeup.unknown_profile": "a wake-up named a profile that this worker does not have",
     "claim.failed": "Redis did not answer a claim that waited for a free slot; the next wake-up claims",

@@ -6,11 +6,13 @@ Without it, one message of a wrong form ends the worker, and Redis gives it to t
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import structlog
+from celery.exceptions import CPendingDeprecationWarning
 from celery.worker.consumer import Consumer
 from kombu import compression
 from kombu.transport import redis as redis_transport
@@ -19,6 +21,7 @@ from config.celery_settings import RUNS_QUEUE
 from threadrun.errors import InvalidRequest, Problem
 from worker.gate import ENQUEUE, TOLD, kept_headers, refusal
 from worker.kept_client import KeptClient
+from worker.reconnect import reconnect
 
 log = structlog.get_logger("threadrun.gate")
 
@@ -57,6 +60,17 @@ class GatedConsumer(Consumer):  # type: ignore[misc]  # Celery has no annotation
                 self._drop(message, type(error).__name__)
 
         return on_message
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """Wait for the broker in our own way."""
+        self.first_connection_attempt = False
+        return reconnect(conn)
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Let what is under way go on; Celery's advice to do the opposite need not be read each time."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CPendingDeprecationWarning)
+            super().on_connection_error_after_connected(exc)
 
     def register_with_event_loop(self, hub: Any) -> None:
         """Have events published now and then."""

@@ -20,8 +20,8 @@ EXIT_STUCK = 70
 BLOCK_LOOP, BLOCK_MAIN = signal.SIGRTMIN + 1, signal.SIGRTMIN + 2
 """What sabotage/sitecustomize.py listens to inside the workers."""
 
-LOOP_SECONDS, CONSUMER_SECONDS = 3, 8
-"""How long loop and consumer may be silent in this stack; Celery pauses 2, 4, 6 s between tries to reconnect."""
+LOOP_SECONDS, CONSUMER_SECONDS = 3, 12
+"""How long loop and consumer may be silent in this stack."""
 
 OUTAGE_SECONDS = 7
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 from unittest.mock import Mock
 
 from celery import Celery
+from celery.exceptions import CPendingDeprecationWarning
 
 from worker.gated_consumer import EVENTS_EVERY_SECONDS, GatedConsumer
 
@@ -36,3 +38,19 @@ def test_the_events_of_many_tasks_wait_for_the_next_half_second_and_go_in_one_me
     assert published == []
     hub.timers[EVENTS_EVERY_SECONDS]()
     assert published == [("task.multi", 300)]
+
+
+def test_a_lost_connection_is_told_without_celerys_advice_to_cancel_what_is_under_way():
+    app = Celery(set_as_current=False)
+    app.conf.worker_cancel_long_running_tasks_on_connection_loss = False
+    app.conf.worker_enable_prefetch_count_reduction = False
+    consumer = GatedConsumer.__new__(GatedConsumer)
+    consumer.app, consumer.connection = app, Mock()
+    with warnings.catch_warnings(record=True) as told:
+        # What Celery does in every worker when it sets up its logs.
+        warnings.filterwarnings("always", category=CPendingDeprecationWarning)
+
+        consumer.on_connection_error_after_connected(ConnectionError("gone"))
+
+    assert told == []
+    assert consumer.connection is None

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from celery.exceptions import CPendingDeprecationWarning
 from kombu.transport import redis as kombu_redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
@@ -37,12 +35,3 @@ def test_every_channel_is_patient() -> None:
     outlive_lost_connections()
 
     assert kombu_redis.Channel.QoS is PatientQoS
-
-
-def test_celery_does_not_advise_the_opposite_at_each_lost_connection() -> None:
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always")
-        outlive_lost_connections()
-        warnings.warn("cancel them", CPendingDeprecationWarning, stacklevel=1)
-
-    assert told == []
