@@ -18,7 +18,8 @@
     ├── WireInvalid (ValueError)         a reply that is no object of the wire (threadrun.models)
     ├── ToolError                        raised by a handler: text the model may read
     ├── ToolArgumentsInvalid             the model's arguments do not fit the handler's signature
-    └── ToolDefinitionError (TypeError)  a handler that cannot be offered to a model
+    ├── ToolDefinitionError (TypeError)  a handler that cannot be offered to a model
+    └── ToolModuleError (ImportError)    a module of handlers that cannot be imported, or holds none
 
 Each class carries its data as attributes, and its text ends with the remedy.
 """
@@ -240,3 +241,12 @@ class ToolDefinitionError(ThreadrunError, TypeError):
         self.tool = tool
         self.reason = reason
         super().__init__(f"Tool {tool!r} cannot be registered: {reason}")
+
+
+class ToolModuleError(ThreadrunError, ImportError):
+    """Report a module of THREADRUN_TOOLS__MODULES that cannot be imported, or in which no handler is found."""
+
+    def __init__(self, module: str, reason: str) -> None:
+        self.module = module
+        self.reason = reason
+        super().__init__(f"Module {module!r} gives no tools: {reason}")

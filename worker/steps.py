@@ -16,7 +16,7 @@ from celery.exceptions import WorkerShutdown
 
 from config.celery_settings import RUNS_QUEUE
 from config.settings import Settings
-from threadrun.errors import SettingsInvalid, ToolDefinitionError
+from threadrun.errors import SettingsInvalid, ToolDefinitionError, ToolModuleError
 from threadrun.health import Finding, Severity, check_redis, error
 from threadrun.tools import ToolRegistry
 from worker.gated_consumer import gate_broker
@@ -132,7 +132,7 @@ def _settings_findings(settings: Settings, queues: Collection[str]) -> list[Find
             settings.require_profiles()
         else:
             ToolRegistry.load(settings.tools.modules)
-    except (SettingsInvalid, ToolDefinitionError) as invalid:
+    except (SettingsInvalid, ToolDefinitionError, ToolModuleError) as invalid:
         return [error("settings.unusable", str(invalid))]
     return []
 

@@ -72,7 +72,7 @@ def test_the_web_app_enqueues_once_and_reads_the_record(
     monkeypatch.setenv("THREADRUN_REDIS_URL", shop.redis_url)
     module = module_of(WEB_APP, "readme_web_app", tmp_path)
 
-    async def ask_twice() -> tuple[list[int], set[str], dict[str, str]]:
+    async def ask_twice() -> tuple[list[int], set[str], dict[str, str], list[int]]:
         transport = httpx.ASGITransport(module.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://shop") as browser:
             text = 'call refund {"order": "AB123456"}; say Done: $1'
@@ -80,12 +80,19 @@ def test_the_web_app_enqueues_once_and_reads_the_record(
             keys = {answer.json()["run"] for answer in answers}
             await asyncio.to_thread(shop.client.wait, min(keys), 30)
             read = await browser.get(f"/runs/{min(keys)}")
+            refused = [
+                await browser.get("/runs/nobodys"),
+                await browser.post("/questions/7", params={"text": "another"}),
+                await browser.post("/questions/8", params={"text": ""}),
+            ]
             await module.runs.close()
-            return [answer.status_code for answer in answers], keys, read.json()
+            codes = [[answer.status_code for answer in some] for some in (answers, refused)]
+            return codes[0], keys, read.json(), codes[1]
 
-    codes, keys, read = asyncio.run(ask_twice())
+    codes, keys, read, refused = asyncio.run(ask_twice())
 
     assert codes == [200, 200]
+    assert refused == [404, 409, 422]
     assert keys == {"question:7"}
     assert read["outcome"] == "completed"
     assert '"refunded":"AB123456"' in read["text"]

@@ -121,6 +121,7 @@ def test_a_refused_key_is_an_error_and_any_other_hold_a_warning() -> None:
     assert only(survey(waits(held="unauthorized"))).severity is Severity.ERROR
     found = only(survey(waits(held="rate_limited"), waits(held="rate_limited")))
     assert (found.severity, found.check) == (Severity.WARNING, "profiles.held")
+    assert "cannot be reached; check the profile's base URL" in only(survey(waits(held="never_sent"))).message
 
 
 def test_calls_that_no_living_worker_serves_are_an_error_with_module_and_queue() -> None:

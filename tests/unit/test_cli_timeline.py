@@ -105,6 +105,21 @@ def test_a_run_that_still_waits_has_an_open_spell() -> None:
     assert only(record, "waiting").open
 
 
+def test_the_wait_for_a_worker_is_told_from_its_creation() -> None:
+    events = [
+        (0.0, "run.enqueued", {}),
+        (1.0, "run.cancel_requested", {}),
+        (6.0, "run.create_sent", {"attempt": 1}),
+        (8.0, "run.created", {"run_id": "run_1", "status": "queued"}),
+    ]
+
+    waited, worked = only(made_record("poll", events), "create").spans
+    assert (waited.end, waited.working) == (after(6.0), False)
+    assert (worked.start, worked.end, worked.working) == (after(6.0), after(8.0), True)
+    (still_waits,) = only(made_record("create", events[:2]), "create", now=9.0).spans
+    assert not still_waits.working
+
+
 def test_a_handler_that_runs_now_is_open_and_grows() -> None:
     row = ledger_row(1, 0, tool="add", state="claimed", attempts=1, worker="tools@h/1", claimed_ms=ms(2.0))
     claimed = (2.0, "tool.claimed", {"round": 1, "index": 0, "tool": "add", "attempt": 1})

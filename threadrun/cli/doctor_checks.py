@@ -9,6 +9,7 @@ from datetime import datetime
 
 from threadrun.cli.calls import worker_name
 from threadrun.cli.screen import ago, brief, count, joined, plain
+from threadrun.cli.waiting_words import why_held
 from threadrun.client import PauseStats, Survey, WaitsFor, WorkerStats
 from threadrun.client.stats import ALIVE_SECONDS
 from threadrun.health import Finding, Severity
@@ -120,8 +121,8 @@ def _held(profile: str, held: str, runs: int) -> Finding:
         )
         return Finding(Severity.ERROR, "profiles.unauthorized", text)
     text = (
-        f"{runs} of the runs looked at, of profile {plain(profile)}, are held: {plain(held)}. "
-        "See `threadrun show KEY` for what each waits for."
+        f"{runs} of the runs looked at, of profile {plain(profile)}, are held ({plain(held)}): "
+        f"{why_held(held, profile)}. They go on by themselves once that is mended."
     )
     return Finding(Severity.WARNING, "profiles.held", text)
 

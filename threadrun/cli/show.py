@@ -111,7 +111,7 @@ def _troubles(record: RunRecord, *, content: bool) -> Iterator[tuple[str, str]]:
         words = [word for name in ("code", "param", "message") if (word := error.get(name))]
         if answer.error_message and not content:
             words.append("--content shows its text")
-        status = f"HTTP {answer.http_status}" if answer.http_status else "no answer"
+        status = f"HTTP {answer.http_status}" if answer.http_status else "none:"
         yield (
             "last answer",
             f"{status} {plain(answer.reason)}{': ' if words else ''}{plain(', '.join(words))}",

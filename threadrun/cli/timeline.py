@@ -23,6 +23,9 @@ _ENTERED_BY = {
 }
 """Events that enter a stage without carrying `to`; all others that do carry it."""
 
+_BY_CALLERS = frozenset({"run.enqueued", "run.cancel_requested"})
+"""Events that no worker writes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -65,8 +68,14 @@ class _Spell:
     stage: Stage
     start: datetime
     end: datetime | None = None
+    begun: datetime | None = None
+    """When an event first told that a worker has it in hand."""
     round: int = 0
     remarks: list[str] = field(default_factory=list)
+
+    @property
+    def untouched(self) -> bool:
+        return self.begun is None and self.end is None
 
 
 def timeline(record: RunRecord, now: datetime) -> tuple[Row, ...]:
@@ -78,12 +87,20 @@ def timeline(record: RunRecord, now: datetime) -> tuple[Row, ...]:
         end = spell.end or max(now, spell.start)
         label = f"tools {spell.round}" if spell.stage is Stage.TOOLS and rounds > 1 else spell.stage.value
         is_open = spell.end is None
-        span = Span(spell.start, end, working=spell.stage is not Stage.WAITING)
-        rows.append(Row(label, spell.stage, (span,), is_open, remarks=tuple(spell.remarks)))
+        rows.append(Row(label, spell.stage, _spans(spell, end), is_open, remarks=tuple(spell.remarks)))
         if spell.stage is Stage.TOOLS:
             calls = call_spells(record, spell.round, spell.start, end, goes_on=is_open)
             rows += [_call_row(call) for call in calls]
     return tuple(rows)
+
+
+def _spans(spell: _Spell, end: datetime) -> tuple[Span, ...]:
+    """Tell the wait for a worker from what the worker then did."""
+    if spell.stage is Stage.WAITING or (spell.stage is Stage.CREATE and spell.untouched):
+        return (Span(spell.start, end, working=False),)
+    if spell.stage is not Stage.CREATE or spell.begun in {None, spell.start}:
+        return (Span(spell.start, end),)
+    return Span(spell.start, spell.begun, working=False), Span(spell.begun, end)
 
 
 def _spells(record: RunRecord) -> list[_Spell]:
@@ -94,6 +111,8 @@ def _spells(record: RunRecord) -> list[_Spell]:
         entered = _entered(event, spells[-1].stage)
         if entered is not None and entered is not spells[-1].stage:
             _enter(spells, entered, event)
+        elif event.type not in _BY_CALLERS and spells[-1].begun is None:
+            spells[-1].begun = event.at
         text = remark(event, record.created_at)
         if text and text not in spells[-1].remarks:
             spells[-1].remarks.append(text)

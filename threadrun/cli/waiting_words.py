@@ -26,6 +26,11 @@ _POSTS = {
 }
 
 
+def why_held(held: str, profile: str) -> str:
+    """Say in words what holds runs of a profile, and what to look at."""
+    return _HELD.get(held, "see `threadrun events`").format(profile=plain(profile))
+
+
 def waiting_lines(waits: WaitsFor) -> list[str]:
     """Say what a run waits for: the cause first, then when it is looked at again."""
     if waits.final:
@@ -118,8 +123,7 @@ def troubles(waits: WaitsFor) -> Iterator[str]:
         what = _POSTS.get(waits.unconfirmed_post, plain(waits.unconfirmed_post))
         yield f"{what} was posted, and the answer is not known yet"
     if waits.held:
-        why = _HELD.get(waits.held, "see `threadrun events`").format(profile=plain(waits.profile))
-        yield f"held: {plain(waits.held)} — {why}"
+        yield f"held: {plain(waits.held)} — {why_held(waits.held, waits.profile)}"
     elif waits.errors:
         yield f"{waits.errors} looks in a row got no usable answer from the provider"
     if not waits.profile_served:

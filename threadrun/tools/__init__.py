@@ -10,7 +10,7 @@ The signature becomes the JSON schema that the model sees, and what the model se
 against it before the function is entered. Workers find handlers by the modules that they are told to import.
 """
 
-from threadrun.errors import ToolDefinitionError, ToolError
+from threadrun.errors import ToolDefinitionError, ToolError, ToolModuleError
 from threadrun.tools.context import ToolContext
 from threadrun.tools.decorator import ToolFunction, tool
 from threadrun.tools.definition import Tool
@@ -24,6 +24,7 @@ __all__ = [
     "ToolDefinitionError",
     "ToolError",
     "ToolFunction",
+    "ToolModuleError",
     "ToolRegistry",
     "ToolResult",
     "ToolResultKind",

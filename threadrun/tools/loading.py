@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Iterable, Iterator
 from types import FunctionType, ModuleType
 
-from threadrun.errors import ToolDefinitionError
+from threadrun.errors import ToolDefinitionError, ToolModuleError
 from threadrun.tools.definition import Tool
 
 
@@ -18,14 +18,15 @@ def import_tools(name: str, registered: Iterable[Tool]) -> list[Tool]:
         registered: where decorated functions are collected; read after the import.
 
     Raises:
-        ToolDefinitionError: the module cannot be imported, or holds no tool.
+        ToolModuleError: the module cannot be imported, or holds no tool.
+        ToolDefinitionError: one of its handlers cannot be offered to a model.
     """
     module = _import(name)
     tools = [*_in_namespace(module), *_defined_below(module, registered)]
     if not tools:
-        raise ToolDefinitionError(
-            f"{name}.*",
-            f"module {name} defines and imports no tool; decorate its functions with @tool, "
+        raise ToolModuleError(
+            name,
+            "it defines and imports none; decorate its functions with @tool, "
             "or take it out of THREADRUN_TOOLS__MODULES",
         )
     return tools
@@ -34,10 +35,10 @@ def import_tools(name: str, registered: Iterable[Tool]) -> list[Tool]:
 def _import(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
-    except ToolDefinitionError:
+    except (ToolDefinitionError, ToolModuleError):
         raise
     except (Exception, SystemExit) as error:  # a module's body may raise anything
-        raise ToolDefinitionError(f"{name}.*", _import_problem(name, error)) from error
+        raise ToolModuleError(name, _import_problem(name, error)) from error
 
 
 def _import_problem(name: str, error: BaseException) -> str:
@@ -47,9 +48,9 @@ def _import_problem(name: str, error: BaseException) -> str:
             "that holds it on PYTHONPATH"
         )
     if isinstance(error, ImportError):
-        return f"importing module {name} failed ({error}); install or correct what it imports"
+        return f"its import failed ({error}); install or correct what it imports"
     # The text of a foreign error may hold a secret; it stands in the traceback, as the cause.
-    return f"importing module {name} raised {type(error).__name__}; correct it, the traceback tells where"
+    return f"its import raised {type(error).__name__}; correct it, the traceback tells where"
 
 
 def _in_namespace(module: ModuleType) -> Iterator[Tool]:

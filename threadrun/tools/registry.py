@@ -25,7 +25,8 @@ class ToolRegistry:
         that THREADRUN_TOOLS__MODULES names.
 
         Raises:
-            ToolDefinitionError: a module cannot be imported, holds no tool, or two of them use one name.
+            ToolModuleError: a module cannot be imported, or holds no tool.
+            ToolDefinitionError: a handler cannot be offered to a model, or two of them use one name.
         """
         found: dict[int, Tool] = {}
         for module in [modules] if isinstance(modules, str) else modules:
