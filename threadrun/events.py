@@ -80,6 +80,7 @@ LOGGED_EVENTS: Final = {
     "message.refused": "a message was not what threadrun or a caller sends (`reason`, `task`); it was dropped",
     "message.not_sent": "the broker did not take a message; it will be sent again",
     "broker.unreachable": "the broker cannot be reached; it is tried again in `retry_seconds` (`error`, `detail`)",
+    "message.put_back": "Redis did not take the run of a message to `runs.enqueue` (`reason`); it is tried again",
     "message.not_given_back": "a broken broker connection kept a message; it is given back or made anew later",
     "wakeup.unknown_profile": "a wake-up named a profile that this worker does not have",
     "claim.failed": "Redis did not answer a claim that waited for a free slot; the next wake-up claims",

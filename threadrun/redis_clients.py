@@ -44,6 +44,41 @@ MAX_CONNECTIONS = 50
 """Connections of one client; who wants one more waits up to the socket timeout."""
 
 
+class _Retry(Retry):
+    """Try a command RETRIES times more, and no more: redis-py would also repeat, within each try, making the
+    connection and checking it, which adds up to minutes while Redis hangs.
+    """
+
+    trying = False
+    """Each connection has a copy of its own, and serves one caller at a time."""
+
+    def call_with_retry(self, do: Callable[[], Any], *args: Any, **options: Any) -> Any:
+        """Do it, again and again; within another try, once."""
+        if self.trying:
+            return do()
+        self.trying = True
+        try:
+            return super().call_with_retry(do, *args, **options)
+        finally:
+            self.trying = False
+
+
+class _AsyncRetry(AsyncRetry):
+    """Be the twin of `_Retry`."""
+
+    trying = False
+
+    async def call_with_retry(self, do: Callable[[], Awaitable[Any]], *args: Any, **options: Any) -> Any:
+        """Do it, again and again; within another try, once."""
+        if self.trying:
+            return await do()
+        self.trying = True
+        try:
+            return await super().call_with_retry(do, *args, **options)
+        finally:
+            self.trying = False
+
+
 class _SentinelPool(SentinelConnectionPool, BlockingConnectionPool):
     """Wait for a free connection as the other pools do; close the sentinels' connections with the pool."""
 
@@ -95,7 +130,7 @@ _SYNC = _Kit(
     pool=BlockingConnectionPool,
     sentinel=Sentinel,
     sentinel_pool=_SentinelPool,
-    retry=Retry,
+    retry=_Retry,
 )
 _ASYNC = _Kit(
     tcp=AsyncConnection,
@@ -104,7 +139,7 @@ _ASYNC = _Kit(
     pool=AsyncBlockingPool,
     sentinel=AsyncSentinel,
     sentinel_pool=_AsyncSentinelPool,
-    retry=AsyncRetry,
+    retry=_AsyncRetry,
 )
 
 

@@ -23,7 +23,8 @@ from threadrun.redis_clients import connect_async
 from threadrun.status import Outcome, Stage
 from worker.store.runs import RunStore
 
-AWAY_SECONDS = 2.0
+AWAY_SECONDS = 4.0
+"""Longer than `threadrun wait` waits before it looks for what is in the way."""
 KEY = "order-7"
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from rich.text import Text
@@ -57,14 +59,20 @@ def wait_for(at: Invocation, keys: Sequence[str], timeout_seconds: float | None)
 
 def _final_record(at: Invocation, key: str, left_seconds: float | None) -> RunRecord:
     """Wait for one run; who waits for a while is told once what keeps it from going on."""
-    if left_seconds is not None and left_seconds <= PATIENCE_SECONDS:
-        return at.client.wait(key, left_seconds)
+    # Beside the wait, not in its midst: the wait rides out a Redis that is away.
+    telling = threading.Timer(PATIENCE_SECONDS, _tell_troubles, (at, key))
+    telling.daemon = True
+    telling.start()
     try:
-        return at.client.wait(key, PATIENCE_SECONDS)
-    except WaitTimeout:
+        return at.client.wait(key, left_seconds)
+    finally:
+        telling.cancel()
+
+
+def _tell_troubles(at: Invocation, key: str) -> None:
+    with suppress(ThreadrunError):
         for line in troubles(at.client.waits_for(key)):
             at.screen.note(f"run {plain(key)}: {line}.")
-    return at.client.wait(key, None if left_seconds is None else left_seconds - PATIENCE_SECONDS)
 
 
 def _told(at: Invocation, error: ThreadrunError, timeout_seconds: float | None) -> ExitCode:

@@ -206,7 +206,8 @@ class RunClient:
 
         Args:
             run_key: The run.
-            timeout: Seconds; none waits for ever. Every run ends by its deadline.
+            timeout: Seconds; none waits for ever. Every run ends by its deadline. While Redis hangs, its last answer
+                is waited for up to 15 s more.
 
         Raises:
             WaitTimeout: Not final in time; the run goes on.
