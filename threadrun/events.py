@@ -85,7 +85,7 @@ LOGGED_EVENTS: Final = {
     "wakeup.unknown_profile": "a wake-up named a profile that this worker does not have",
     "claim.failed": "Redis did not answer a claim that waited for a free slot; the next wake-up claims",
     "profile.metadata_not_echoed": "the server keeps runs' metadata to itself; set the profile's METADATA_ECHOED=false",
-    "profile.paused": "all workers leave a provider alone (`kind`: GET, POST or both; `reason`, `seconds`; once a pause)",
+    "profile.paused": "all workers leave a provider alone (`kind`: GET, POST or both; `reason`, `seconds`)",
     "profile.resumed": "it answered again, and all go on (`kind`; said once)",
     "token.not_renewed": "an Entra token could not be had; the old one serves until it expires, then runs are held",
     "clock.jumped": "Redis's clock jumped; the deployment's goes on as if it had not (`seconds`)",

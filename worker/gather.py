@@ -93,6 +93,7 @@ class _Reader:
                 self.missing.append(name)
                 self.refusals += isinstance(reply, No) and reply.refusal in {
                     Refusal.NOT_FOUND,
+                    Refusal.NO_ROUTE,
                     Refusal.INVALID,
                 }
                 break

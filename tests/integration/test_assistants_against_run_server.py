@@ -128,9 +128,10 @@ async def test_what_is_not_there_is_not_found(provider: AssistantsProvider) -> N
         await provider.get_run(thread_id, "run_none"),
         await provider.get_run("thread_none", run.id),
         await provider.list_runs("thread_none"),
-        await provider.cancel_run(thread_id, "run/../none"),
+        await provider.cancel_run(thread_id, "run_none"),
     ]
     assert [refusal(reply) for reply in asked] == [Refusal.NOT_FOUND] * 4
+    assert refusal(await provider.cancel_run(thread_id, "run/../none")) is Refusal.NO_ROUTE
 
 
 async def test_outputs_that_do_not_match_are_invalid(server: RunServer, provider: AssistantsProvider) -> None:
@@ -162,6 +163,19 @@ async def test_a_wrong_key_is_unauthorized_and_stays_out_of_the_answer(server: R
     await provider.close()
     assert refusal(reply) is Refusal.UNAUTHORIZED
     assert "sk-wrong" not in repr(reply)
+
+
+async def test_a_base_url_that_leads_past_the_api_is_no_missing_run(server: RunServer) -> None:
+    wrong = server.base_url.replace("/v1", "/v2")
+    provider = AssistantsProvider(ProfileConnection("default", wrong, SecretStr("sk-right")))
+    asked: list[Reply[Any]] = [
+        await provider.create_thread(request("say hi"), run_key="key-1"),
+        await provider.create_run("thread_1", request("say hi"), run_key="key-1"),
+        await provider.get_run("thread_1", "run_1"),
+        await provider.submit_tool_outputs("thread_1", "run_1", [ToolOutput("call_1", "x")]),
+    ]
+    await provider.close()
+    assert [refusal(reply) for reply in asked] == [Refusal.NO_ROUTE] * 4
 
 
 async def test_a_server_that_went_away_and_came_back_is_asked_again(

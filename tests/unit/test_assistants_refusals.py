@@ -56,3 +56,39 @@ def test_a_wrong_status_is_known_by_its_text(text: str) -> None:
 )
 def test_any_other_refusal_is_known_by_its_status(status: int, refusal: Refusal) -> None:
     assert refusal_of(status, "Expected tool outputs for call_ids ['a', 'b'], got ['a']") == (refusal, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Not Found",  # FastAPI, Starlette
+        "404 Not Found",  # nginx and others, as a title
+        "404 page not found",  # Go
+        "Resource not found",  # Azure's gateway
+        "Invalid URL (POST /v2/threads)",
+        "Unknown request URL: GET /v2/threads. Please check the URL for typos.",
+        "Unrecognized request URL (GET: /v2/threads).",
+        "The requested URL was not found on the server.",  # Flask
+        "Cannot POST /v2/threads",  # Express
+        "no Route matched with those values",  # Kong
+    ],
+)
+def test_an_address_that_leads_nowhere_is_known_by_a_web_servers_words(text: str) -> None:
+    assert refusal_of(404, text) == (Refusal.NO_ROUTE, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "No run found with id 'run_123'.",
+        "No thread found with id 'thread_1'.",
+        "run run_nope not found",
+        "Run not found",
+        "Thread with id t not found.",
+        "run_step not found or not in progress",
+        "The API deployment for this resource does not exist.",
+        "",
+    ],
+)
+def test_what_is_not_there_is_not_taken_for_a_wrong_address(text: str) -> None:
+    assert refusal_of(404, text) == (Refusal.NOT_FOUND, None)

@@ -22,6 +22,12 @@ START_TOOLS = "Start one: python -m celery -A worker.app worker -P prefork -Q to
 MAX_NAMED = 5
 """At most so many runs are named for one kind of trouble."""
 
+_TO_BE_MENDED = {
+    "unauthorized": ("the provider refuses the key", "API_KEY"),
+    "no_route": ("nothing answers at the base URL but a web server's 404", "BASE_URL"),
+}
+"""What holds runs until somebody corrects the profile: the fault, and the setting."""
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -114,15 +120,16 @@ def _unserved(profile: str, runs: int) -> Finding:
 
 
 def _held(profile: str, held: str, runs: int) -> Finding:
-    if held == "unauthorized":
+    if held in _TO_BE_MENDED:
+        fault, variable = _TO_BE_MENDED[held]
         text = (
-            f"the provider refuses the key of profile {plain(profile)}: {runs} of the runs looked at are held. "
-            f"Correct THREADRUN_PROFILES__{plain(profile).upper()}__API_KEY and restart the runs workers."
+            f"{fault} of profile {plain(profile)}: {runs} of the runs looked at are held. "
+            f"Correct THREADRUN_PROFILES__{plain(profile).upper()}__{variable} and restart the runs workers."
         )
-        return Finding(Severity.ERROR, "profiles.unauthorized", text)
+        return Finding(Severity.ERROR, f"profiles.{held}", text)
     text = (
         f"{runs} of the runs looked at, of profile {plain(profile)}, are held ({plain(held)}): "
-        f"{why_held(held, profile)}. They go on by themselves once that is mended."
+        f"{why_held(held, profile)}. Those that have time left go on by themselves once that is over."
     )
     return Finding(Severity.WARNING, "profiles.held", text)
 

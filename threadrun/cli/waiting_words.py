@@ -15,7 +15,8 @@ _HELD = {
     "busy_thread": "a run that is not ours holds the thread at the provider",
     "never_sent": "the provider cannot be reached; check the profile's base URL and the network",
     "invalid": "the provider refused the request",
-    "not_found": "the provider does not know it (any more)",
+    "no_route": "the server has no such address; check the profile's base URL",
+    "not_found": "the provider does not know it (any more); lost if that stays so for a minute",
     "wrong_status": "the run's status does not allow the request",
 }
 _POSTS = {

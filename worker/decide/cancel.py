@@ -16,7 +16,7 @@ from worker.decide.observe import refreshed
 from worker.decide.rules import Rules
 from worker.decide.seen import CancelAnswered, Look, OutputsAnswered, RunSeen, Seen
 from worker.decide.trouble import look_later, unreadable
-from worker.providers.base import No, Refusal, Reply, Unknown, Yes
+from worker.providers.base import OUTSIDE, No, Refusal, Reply, Unknown, Yes
 from worker.replace import replace
 from worker.view import Effect, RunView
 
@@ -67,7 +67,7 @@ def _answered(run: RunView, reply: Reply[Run], now: int, rules: Rules) -> Decisi
         case Yes():
             accepted = replace(run, progress=replace(run.progress, intent=None, cancel_accepted_ms=now))
             return _reread(accepted, reply, now, rules)
-        case No(refusal=Refusal.NEVER_SENT | Refusal.RATE_LIMITED | Refusal.UNAUTHORIZED):
+        case No(refusal=refusal) if refusal in OUTSIDE - {Refusal.NO_ROUTE}:  # a server may have no cancel
             return look_later(run, reply, rules)
         case No() | Unknown():
             refusals = run.progress.refusals + isinstance(reply, No)

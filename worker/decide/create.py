@@ -15,8 +15,8 @@ from worker.decide.ending import due_ending, end
 from worker.decide.observe import observed
 from worker.decide.rules import Rules
 from worker.decide.seen import CreateAnswered, Look, NewestSeen, RunSeen, RunsSearched, Seen, ThreadAnswered
-from worker.decide.trouble import look_later
-from worker.providers.base import No, Refusal, Reply, Unknown, Yes
+from worker.decide.trouble import end_refused, look_later
+from worker.providers.base import OUTSIDE, No, Refusal, Reply, Unknown, Yes
 from worker.replace import replace
 from worker.view import Effect, RunView
 
@@ -66,7 +66,7 @@ def _newest_seen(run: RunView, reply: Reply[str], rules: Rules) -> Decision:
         case Yes(value=newest, answer=answer):
             progress = replace(run.progress, errors=0, held="", newest_before=newest)
             return _post(run, Changes(progress, answer=answer), has_thread=True)
-        case No(refusal=Refusal.NOT_FOUND):  # the create will say why
+        case No(refusal=Refusal.NOT_FOUND | Refusal.NO_ROUTE):  # the create will say why
             return _post(run, Changes(run.progress), has_thread=True)
         case No() | Unknown():
             return look_later(run, reply, rules)
@@ -96,7 +96,7 @@ def _thread_answered(run: RunView, reply: Reply[str], now: int, rules: Rules) ->
                 return Move(Stage.CREATE, 0, changes)
             return _post(run, changes, has_thread=True)
         case No(refusal=Refusal.INVALID | Refusal.NOT_FOUND | Refusal.WRONG_STATUS | Refusal.BUSY_THREAD):
-            return end(run, Changes(run.progress, answer=reply.answer), Outcome.REJECTED, now)
+            return end_refused(run, reply, Outcome.REJECTED, now)
         case No() | Unknown():
             return look_later(run, reply, rules)
 
@@ -109,10 +109,10 @@ def _create_answered(run: RunView, reply: Reply[Run], now: int, rules: Rules) ->
             return _search_soon(run, Changes(run.progress, answer=answer), reason, now, rules)
         case No(refusal=Refusal.BUSY_THREAD):
             return _busy_thread(run, reply, rules)
-        case No(refusal=Refusal.NEVER_SENT | Refusal.RATE_LIMITED | Refusal.UNAUTHORIZED):
+        case No(refusal=refusal) if refusal in OUTSIDE:
             return look_later(run, reply, rules)
-        case No(answer=answer):
-            return end(run, Changes(run.progress, answer=answer), Outcome.REJECTED, now)
+        case No():
+            return end_refused(run, reply, Outcome.REJECTED, now)
 
 
 def _exists(run: RunView, reply: Yes[Run], event: str, now: int, rules: Rules) -> Decision:
@@ -161,10 +161,10 @@ def _searched(run: RunView, reply: Reply[tuple[Run, ...]], now: int, rules: Rule
             return _not_found(run, answer, now, rules)
         case Yes(answer=answer):  # several that cannot be told apart: never guess
             return end(run, Changes(run.progress, answer=answer), Outcome.LOST, now)
-        case No(refusal=Refusal.NOT_FOUND, answer=answer) if run.progress.intent is None:
+        case No(refusal=Refusal.NOT_FOUND | Refusal.NO_ROUTE, answer=answer) if run.progress.intent is None:
             return _not_found(run, answer, now, rules)  # nothing was sent yet, and the create will say why
-        case No(refusal=Refusal.NOT_FOUND, answer=answer):
-            return end(run, Changes(run.progress, answer=answer), Outcome.LOST, now)
+        case No(refusal=Refusal.NOT_FOUND):
+            return end_refused(run, reply, Outcome.LOST, now)
         case No() | Unknown():
             return _search_failed(run, reply, now, rules)
 

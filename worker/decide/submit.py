@@ -13,7 +13,7 @@ from worker.decide.poll import awaits_outputs, has_new_calls, may_repeat
 from worker.decide.rules import Rules
 from worker.decide.seen import Look, OutputsAnswered, RunSeen, Seen, StepsSeen
 from worker.decide.trouble import look_later, unreadable
-from worker.providers.base import No, Refusal, Reply, Unknown, Yes
+from worker.providers.base import OUTSIDE, No, Refusal, Reply, Unknown, Yes
 from worker.replace import replace
 from worker.view import Effect, RunView
 
@@ -66,7 +66,7 @@ def _answered(run: RunView, reply: Reply[Run], now: int, rules: Rules) -> Decisi
     match reply:
         case Yes():
             return _accepted(run, reply, RunSeen(reply), now, rules)
-        case No(refusal=Refusal.NEVER_SENT | Refusal.RATE_LIMITED | Refusal.UNAUTHORIZED):
+        case No(refusal=refusal) if refusal in OUTSIDE:
             return look_later(run, reply, rules)
         case No(refusal=Refusal.INVALID) if run.progress.refusals + 1 >= rules.max_refusals:
             changes = Changes(run.progress, answer=reply.answer)

@@ -28,13 +28,19 @@ class Refusal(StrEnum):
     UNAUTHORIZED = "unauthorized"
     """401, 403: the profile's key or its rights are wrong."""
     NOT_FOUND = "not_found"
-    """404: the thread, run or route does not exist (some servers say it for a wrong status)."""
+    """404: the thread or run does not exist (some servers say it for a wrong status)."""
+    NO_ROUTE = "no_route"
+    """404 in a web server's own words: the profile's base URL leads past the API, or the server lacks this request."""
     RATE_LIMITED = "rate_limited"
     """429: later."""
     BUSY_THREAD = "busy_thread"
     """400: the thread has an active run; `blocking_run_id` names it."""
     WRONG_STATUS = "wrong_status"
     """400: the run's status does not allow this; read the run and decide."""
+
+
+OUTSIDE = frozenset({Refusal.NEVER_SENT, Refusal.RATE_LIMITED, Refusal.UNAUTHORIZED, Refusal.NO_ROUTE})
+"""Refusals that say nothing about the run: it waits until they pass, or until somebody mends the profile."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,14 @@ _WRONG_STATUS = re.compile(
     r"|\bis in \S+ status|\bin status \S+",
     re.IGNORECASE,
 )
+_NO_ROUTE = re.compile(
+    r"(?:error\s+)?(?:404)?\W*(?:(?:page|path|route|endpoint|resource|url) )?not found\W*(?:404)?"
+    r"|(?:invalid|unknown|unrecognized) (?:request )?url\b.*|the requested (?:url|resource) .*|no route .*"
+    r"|cannot (?:get|post|delete) /.*",
+    re.IGNORECASE | re.DOTALL,
+)
+"""What OpenAI, Azure's gateway and common web servers and frameworks say of an address that leads nowhere."""
+
 _STATUSES = {
     401: Refusal.UNAUTHORIZED,
     403: Refusal.UNAUTHORIZED,
@@ -29,6 +37,8 @@ _STATUSES = {
 
 def refusal_of(status: int, message: str) -> tuple[Refusal, str | None]:
     """Name the refusal of a 4xx answer, and the run that stands in the way where the text names one."""
+    if status == 404 and _NO_ROUTE.fullmatch(message.strip()):
+        return Refusal.NO_ROUTE, None
     if status != 400:
         return _STATUSES.get(status, Refusal.INVALID), None
     for pattern in _BUSY_THREAD:

@@ -126,6 +126,22 @@ def test_a_refused_create_rejects_the_run_and_frees_the_thread(refusal):
     assert move.changes.answer is not None
 
 
+def test_a_refusal_is_told_by_what_it_said_and_not_by_what_held_the_run_before():
+    held = Progress(held="unauthorized", errors=3)
+    thread = moved(decide(creating(held, thread_id=None), ThreadAnswered(no(Refusal.INVALID))))
+    run = moved(decide(creating(held), CreateAnswered(no(Refusal.NOT_FOUND))))
+
+    assert [move.changes.progress.reason for move in (thread, run)] == ["invalid", "not_found"]
+
+
+def test_a_wrong_address_holds_a_run_and_ends_none():
+    thread = moved(decide(creating(thread_id=None), ThreadAnswered(no(Refusal.NO_ROUTE))))
+    run = moved(created(no(Refusal.NO_ROUTE)))
+
+    for move in (thread, run):
+        assert (move.stage, move.delay_ms, move.changes.progress.held) == (Stage.CREATE, 30_000, "no_route")
+
+
 @pytest.mark.parametrize("refusal", [Refusal.NEVER_SENT, Refusal.RATE_LIMITED, Refusal.UNAUTHORIZED])
 def test_a_create_that_had_no_effect_is_sent_again_later(refusal):
     move = moved(created(no(refusal)))

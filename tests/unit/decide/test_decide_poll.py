@@ -143,6 +143,14 @@ def test_a_run_that_answers_404_for_a_minute_is_lost_and_not_before():
     assert (late.stage, late.changes.progress.ending) == (Stage.FINALIZE, Outcome.LOST)
 
 
+def test_a_run_that_is_looked_for_at_a_wrong_address_is_held_and_not_lost():
+    first = moved(failed(no(Refusal.NO_ROUTE)))
+    late = moved(failed(no(Refusal.NO_ROUTE), first.changes.progress, NOW + 600_000))
+
+    assert (first.stage, late.stage) == (Stage.POLL, Stage.POLL)
+    assert late.changes.progress.held == "no_route"
+
+
 def test_a_run_that_is_seen_again_starts_its_minute_anew():
     missing = moved(failed(no(Refusal.NOT_FOUND))).changes.progress
     seen = moved(polled(shown("in_progress"), missing)).changes.progress
