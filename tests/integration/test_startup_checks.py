@@ -148,6 +148,13 @@ def test_a_wrong_password_is_told_without_the_password(server, limited, url):
     assert "wrong-one" not in str(finding)
 
 
+def test_a_database_that_the_server_does_not_have_is_told_and_not_waited_for(url):
+    with connect(f"{url.partition('?')[0]}?db=99") as client:
+        (finding,) = check_redis(client)
+    assert checks([finding]) == {"redis.connection_refused": Severity.ERROR}
+    assert "DB index is out of range" in finding.message
+
+
 def test_a_server_that_is_not_there_is_told(tmp_path):
     with connect(f"unix://{tmp_path}/nobody.sock") as client:
         (finding,) = check_redis(client, where="unix:///nobody.sock")

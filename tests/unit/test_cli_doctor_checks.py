@@ -83,6 +83,7 @@ def test_a_worker_that_fell_silent_is_named_unless_it_was_started_again() -> Non
 
     assert "runs@other (pid 7) gave no sign for 60s" in only(survey(workers=(*HEALTHY, silent))).message
     assert findings(survey(workers=(*HEALTHY, restarted))) == []
+    assert findings(survey(workers=(*HEALTHY, worker("runs@other/1", silent_seconds=3_700)))) == []
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from datetime import datetime
 from threadrun.cli.calls import worker_name
 from threadrun.cli.screen import ago, brief, count, joined, plain
 from threadrun.cli.waiting_words import why_held
-from threadrun.client import PauseStats, Survey, WaitsFor, WorkerStats
+from threadrun.client import PauseStats, Stats, Survey, WaitsFor, WorkerStats
 from threadrun.client.stats import ALIVE_SECONDS
 from threadrun.health import Finding, Severity
 from threadrun.keys import Keys
@@ -21,6 +21,8 @@ START_TOOLS = "Start one: python -m celery -A worker.app worker -P prefork -Q to
 
 MAX_NAMED = 5
 """At most so many runs are named for one kind of trouble."""
+NEWS_SECONDS = 3_600.0
+"""For how long the death of a worker is told."""
 
 _TO_BE_MENDED = {
     "unauthorized": ("the provider refuses the key", "API_KEY"),
@@ -60,7 +62,7 @@ def _workers(survey: Survey) -> Check:
         found.append(Finding(Severity.ERROR, "workers.no_runs", text))
     if not alive["tools"]:
         found.append(_no_tools_worker(survey))
-    found += [_silent(worker, survey.stats.at) for worker in _silent_workers(survey.stats.workers)]
+    found += [_silent(worker, survey.stats.at) for worker in _silent_workers(survey.stats)]
     return Check("workers", f"{alive['runs']} runs, {alive['tools']} tools alive", tuple(found))
 
 
@@ -73,10 +75,12 @@ def _no_tools_worker(survey: Survey) -> Finding:
     return Finding(Severity.WARNING, "workers.no_tools", text)
 
 
-def _silent_workers(workers: Sequence[WorkerStats]) -> list[WorkerStats]:
-    # A restart under the same node name is another worker id; the dead one is then of no interest.
-    alive = {worker_name(worker.worker_id) for worker in workers if worker.alive}
-    return [one for one in workers if not one.alive and worker_name(one.worker_id) not in alive]
+def _silent_workers(stats: Stats) -> list[WorkerStats]:
+    # A restart under the same node name is another worker id; the dead one is then of no interest. Nor is one that
+    # was replaced under another name long ago: its work goes on elsewhere.
+    alive = {worker_name(worker.worker_id) for worker in stats.workers if worker.alive}
+    recent = [one for one in stats.workers if (stats.at - one.seen_at).total_seconds() <= NEWS_SECONDS]
+    return [one for one in recent if not one.alive and worker_name(one.worker_id) not in alive]
 
 
 def _silent(worker: WorkerStats, now: datetime) -> Finding:

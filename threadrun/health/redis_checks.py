@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    MasterDownError,
+    NoPermissionError,
+    RedisError,
+    ResponseError,
+)
 
 from threadrun.health.finding import Finding, error, warning
 
@@ -49,6 +55,9 @@ def check_redis(client: Redis, *, where: str = "Redis", key_prefix: str = "threa
 
 
 def _unreachable(where: str, failure: RedisError) -> Finding:
+    if isinstance(failure, ResponseError) and not isinstance(failure, MasterDownError):
+        text = f"{where} refuses the connection ({failure}). Correct THREADRUN_REDIS_URL."
+        return error("redis.connection_refused", text)
     text = f"{where} does not answer ({type(failure).__name__}). Start it, or correct THREADRUN_REDIS_URL."
     return error("redis.unreachable", text)
 
