@@ -26,7 +26,9 @@ from threadrun.cli.states import styled
 from threadrun.health import Finding, Severity, check_redis
 from threadrun.keys import Keys
 
-_FATAL = frozenset({"redis.unreachable", "redis.login_refused", "redis.connection_refused", "redis.forbidden"})
+_FATAL = frozenset(
+    {"redis.unreachable", "redis.login_refused", "redis.connection_refused", "redis.forbidden"}
+)
 """Without these nothing else can be looked at, and the exit code is that of every command that cannot use Redis."""
 
 INDENT = 10
