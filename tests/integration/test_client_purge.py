@@ -290,6 +290,15 @@ async def test_runs_go_by_the_time_since_their_end(client, store, backend, calle
     assert sorted(run.key for run in await caller.list()) == ["open", "young"]
 
 
+async def test_a_jump_of_redis_clock_makes_no_run_older_than_it_is(client, store, backend, caller):
+    backend.sync.set(backend.clock_key, int(backend.sync.time()[0]) * 1000)
+    backend.sync.hset(backend.keys.clock(), "ahead_ms", 60 * 86_400_000)  # as workers leave it after a jump
+    await finished_in_thread(client, store, "young")
+
+    assert not (await caller.purge(older_than=timedelta(days=30))).run_keys
+    assert (await caller.purge(older_than=timedelta(0))).run_keys == ("young",)
+
+
 async def test_a_replay_forgets_what_it_replayed(client, store, backend, caller):
     await finished_in_thread(client, store, "first")
     client.replay("first", idempotency_key="second")

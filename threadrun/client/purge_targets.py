@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from threadrun.client.clock import told_ms
 from threadrun.client.operation import Operation
 from threadrun.client.stats import OPEN_STAGES
 from threadrun.client.traces import doc_of
@@ -70,8 +71,8 @@ def _of_thread(keys: Keys, thread: tuple[str, str]) -> Operation[list[str]]:
 
 def _ended_before(keys: Keys, older_than: timedelta) -> Operation[list[Target]]:
     """Find them by their records, and by the indexes, which outlive a record that has expired."""
-    clock = yield lambda client: client.time()
-    until_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000 - older_than.total_seconds() * 1000
+    clock, ahead_ms = yield lambda client: _clock(client, keys)
+    until_ms = told_ms(clock, ahead_ms) - older_than.total_seconds() * 1000
     named: dict[str, None] = {}
     cursor = -1
     while cursor:
@@ -86,6 +87,13 @@ def _ended_before(keys: Keys, older_than: timedelta) -> Operation[list[Target]]:
                 named.update(dict.fromkeys(members))
     found = yield from _looked_up(keys, named)
     return [one for one in found if _is_past(one, until_ms)]
+
+
+def _clock(client: Any, keys: Keys) -> Any:
+    pipe = client.pipeline(transaction=False)
+    pipe.time()
+    pipe.hget(keys.clock(), "ahead_ms")
+    return pipe.execute()
 
 
 def _is_past(target: Target, until_ms: float) -> bool:
