@@ -68,6 +68,8 @@ async def test_a_purged_run_is_named_nowhere_and_the_proof_says_what_was_looked_
     await whole_life(client, store, backend.now_ms(), idempotency_key="order-7")
     backend.sync.rpush(backend.prefix + "mq:tools", message("tools.execute", ["order-7", 1, 0]))
     backend.sync.rpush(backend.prefix + "mq:runs", message("runs.enqueue", [{"idempotency_key": "order-7"}]))
+    by_keyword = message("runs.enqueue", [], request={"idempotency_key": "order-7"})
+    backend.sync.rpush(backend.prefix + "mq:runs", by_keyword)
     backend.sync.set(
         backend.prefix + "mq:celery-task-meta-1", json.dumps({"status": "SUCCESS", "result": "order-7"})
     )

@@ -46,7 +46,7 @@ def _in_body(message: dict[str, Any]) -> Iterator[str]:
             body = base64.b64decode(body)
         args, kwargs, *_ = json.loads(body)
         if _task(message) in OUR_TASKS:
-            yield _key_of(args[0])
+            yield _key_of(args[0] if args else kwargs["request"])
         yield str(kwargs.get("run_key"))  # as the caller's on_done task gets it
     except (ValueError, TypeError, AttributeError, LookupError):
         return  # somebody else's
