@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -218,13 +219,32 @@ def run_record(
         RecordTooNew: The record was written by a newer threadrun.
         RecordDamaged: A field lacks, or holds what it cannot hold.
     """
-    try:
+    with telling_damage(run_key):
         schema = int(fields["schema"])
         if schema <= SCHEMA:
             return _assembled(run_key, schema, fields, events, calls)
-    except (ValueError, TypeError, LookupError, AttributeError, ThreadrunError) as error:
-        raise RecordDamaged(run_key, type(error).__name__) from None  # its text may quote the field
     raise RecordTooNew(run_key, schema, SCHEMA)
+
+
+@contextmanager
+def telling_damage(run_key: str) -> Iterator[None]:
+    """Tell whatever error the reading of stored fields ends with as RecordDamaged.
+
+    Raises:
+        RecordDamaged: A field lacks, or holds what it cannot hold.
+    """
+    try:
+        yield
+    except (
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        ArithmeticError,
+        OSError,
+        ThreadrunError,
+    ) as error:
+        raise RecordDamaged(run_key, type(error).__name__) from None  # its text may quote the field
 
 
 def _assembled(

@@ -77,6 +77,22 @@ def test_doctor_finds_a_lost_run_and_its_remedy_mends_it(scene: Scene) -> None:
     assert scene.cli("doctor").code == ExitCode.OK
 
 
+def test_doctor_names_records_that_cannot_be_read_and_judges_the_others(scene: Scene) -> None:
+    scene.workers()
+    for key in ("order-7", "order-8", "order-9"):
+        scene.enqueue(key)
+    scene.redis.hset(scene.keys.run("order-7"), "progress", "xx")
+    scene.redis.set(scene.keys.run("order-8"), "xx")
+    told = scene.cli("doctor", "-o", "json")
+    (finding,) = told.json["findings"]
+
+    assert told.code == ExitCode.BAD
+    assert (finding["severity"], finding["check"]) == ("error", "runs.damaged")
+    assert finding["message"].startswith("2 records cannot be read: order-7, order-8.")
+    assert "threadrun purge --run KEY --damaged" in finding["message"]
+    assert "1 open run looked at" in scene.cli("doctor").out
+
+
 def test_doctor_finds_calls_that_nobody_serves(scene: Scene) -> None:
     scene.workers(tools=False)
     scene.in_tools("order-7", claim=False)

@@ -131,16 +131,16 @@ async def test_a_run_enqueued_while_a_list_is_read_brings_no_run_twice(backend, 
     for n in range(4):
         client.enqueue("asst", messages="hi", idempotency_key=f"k{n}")
         backend.turn(1)
-    real, looks = reading._summaries, []
+    real, looks = reading.rows_of, []
 
-    def slow(redis, keys, page):
+    def slow(keys, page, *fields):
         looks.append(page)
         if len(looks) == 1:
             backend.sync.delete(backend.keys.run("k2"))
             client.enqueue("asst", messages="hi", idempotency_key="newest")
-        return real(redis, keys, page)
+        return real(keys, page, *fields)
 
-    monkeypatch.setattr(reading, "_summaries", slow)
+    monkeypatch.setattr(reading, "rows_of", slow)
     assert [run.key for run in client.list(limit=2)] == ["k3", "k1"]
 
 

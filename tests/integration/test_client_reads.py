@@ -122,6 +122,61 @@ async def test_a_record_that_somebody_damaged_is_told_with_a_remedy(twin, backen
     assert "soon" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("progress", "xx"),
+        ("progress", "[]"),
+        ("stage", "nonsense"),
+        ("outcome", "what"),
+        ("lease_ms", "x"),
+        ("deadline_ms", "9" * 30),
+        ("round", "x"),
+        ("schema", "x"),
+    ],
+)
+async def test_a_damaged_record_is_named_by_a_survey_and_hides_no_other(twin, backend, field, value):
+    whole, damaged = [(await twin.enqueue("asst", messages="hi")).key for _ in range(2)]
+    stage = "create" if field != "round" else "tools"
+    backend.sync.hset(backend.keys.run(damaged), mapping={"stage": stage, field: value})
+
+    with pytest.raises(RecordDamaged) as caught:
+        await twin.waits_for(damaged)
+    assert caught.value.run_key == damaged
+    seen = await twin.survey()
+    assert ([run.key for run in seen.runs], seen.damaged) == ([whole], (damaged,))
+
+
+@pytest.mark.parametrize("name", ["run", "events", "calls"])
+async def test_a_key_of_a_run_that_is_of_another_type_is_damage_too(twin, backend, name):
+    whole, damaged = [(await twin.enqueue("asst", messages="hi")).key for _ in range(2)]
+    backend.sync.set(getattr(backend.keys, name)(damaged), "x")
+
+    with pytest.raises(RecordDamaged, match="WRONGTYPE"):
+        await twin.get(damaged)
+    assert whole in [run.key for run in await twin.list()]
+    assert (await twin.survey()).damaged == ((damaged,) if name == "run" else ())
+
+
+async def test_a_run_that_waits_for_a_damaged_one_is_told_which_it_is(twin, backend):
+    holder, waiting = [
+        (await twin.enqueue("asst", thread_id="thread_1", messages="hi")).key for _ in range(2)
+    ]
+    backend.sync.set(backend.keys.run(holder), "x")
+
+    with pytest.raises(RecordDamaged) as caught:
+        await twin.waits_for(waiting)
+    assert caught.value.run_key == holder
+    assert (await twin.survey()).damaged == (holder,)
+
+
+async def test_a_list_leaves_out_a_run_whose_times_are_none(twin, backend):
+    whole, damaged = [(await twin.enqueue("asst", messages="hi")).key for _ in range(2)]
+    backend.sync.hset(backend.keys.run(damaged), "created_ms", "soon")
+
+    assert [run.key for run in await twin.list()] == [whole]
+
+
 async def waiting(twin, key, within_seconds=30.0):
     """Wait as an own task; the sync client blocks, so it gets a thread."""
     if twin.blocks:

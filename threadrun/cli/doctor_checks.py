@@ -177,8 +177,20 @@ def _progress(survey: Survey) -> Check:
                 "busy, start more of them."
             )
             found.append(Finding(Severity.ERROR, "runs.stuck", text))
+    if survey.damaged:
+        found.append(_damaged(survey.damaged))
     total, due = sum(agenda.runs for agenda in agendas), sum(agenda.due for agenda in agendas)
     return Check("runs", f"{total} open, {due} due", tuple(found))
+
+
+def _damaged(run_keys: Sequence[str]) -> Finding:
+    more = f" and {len(run_keys) - MAX_NAMED} more" if len(run_keys) > MAX_NAMED else ""
+    text = (
+        f"{count(len(run_keys), 'record')} cannot be read: {joined(run_keys[:MAX_NAMED])}{more}. Mend the fields in "
+        "Redis, then `threadrun quarantine release KEY` where it is listed, or remove the run: "
+        "`threadrun purge --run KEY --damaged`."
+    )
+    return Finding(Severity.ERROR, "runs.damaged", text)
 
 
 def _agendas(survey: Survey, keys: Keys) -> Check:

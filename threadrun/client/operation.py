@@ -57,7 +57,7 @@ def run(operation: Operation[T], client: Any) -> T:
                 else:
                     answer = step(client)
             except (RedisError, OSError) as error:
-                step = operation.throw(_unavailable(error))
+                step = operation.throw(unavailable(error))
             else:
                 step = operation.send(answer)
     except StopIteration as stop:
@@ -81,7 +81,7 @@ async def run_async(operation: Operation[T], client: Any) -> T:
                 else:
                     answer = await step(client)
             except (RedisError, OSError) as error:
-                step = operation.throw(_unavailable(error))
+                step = operation.throw(unavailable(error))
             else:
                 step = operation.send(answer)
     except StopIteration as stop:
@@ -89,7 +89,8 @@ async def run_async(operation: Operation[T], client: Any) -> T:
         return result
 
 
-def _unavailable(error: Exception) -> StoreUnavailable:
+def unavailable(error: Exception) -> StoreUnavailable:
+    """Tell an error of Redis's as ours; its own stays the cause."""
     # The text of a Redis error can hold the URL's password; its kind and first line do not.
     text = str(error).splitlines()[0] if str(error) else ""
     reason = f"{type(error).__name__}: {text[:200]}" if "@" not in text else type(error).__name__

@@ -5,16 +5,32 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from threadrun.client.operation import Operation, Pause
+from threadrun.client.operation import Call, Operation, Pause, unavailable
 from threadrun.client.patience import Patience, patiently
-from threadrun.errors import InvalidRequest, Problem, RunNotFound, WaitTimeout
+from threadrun.errors import (
+    InvalidRequest,
+    Problem,
+    RecordDamaged,
+    RunNotFound,
+    StoreUnavailable,
+    WaitTimeout,
+)
 from threadrun.keys import Keys
-from threadrun.records import RunRecord, RunSummary, Transition, run_record, utc, utc_or_none
+from threadrun.records import (
+    RunRecord,
+    RunSummary,
+    Transition,
+    run_record,
+    telling_damage,
+    utc,
+    utc_or_none,
+)
 from threadrun.request import RUN_KEY_PATTERN
 from threadrun.scripts import script_text
 from threadrun.status import Outcome, RunStatus, Stage
@@ -45,11 +61,49 @@ def checked(run_key: str) -> str:
     return run_key
 
 
+def stored(run_key: str, call: Call) -> Operation[Any]:
+    """Ask for what stands under a run's own keys.
+
+    Raises:
+        RecordDamaged: A key is of another type than ours.
+    """
+    try:
+        return (yield call)
+    except StoreUnavailable as error:
+        if _is_of_another_type(error.__cause__):
+            raise RecordDamaged(run_key, "WRONGTYPE") from None
+        raise
+
+
+def rows_of(
+    keys: Keys, run_keys: Sequence[str], *fields: str
+) -> Operation[list[Sequence[str | None] | None]]:
+    """Read fields of many records in one round trip; none for a key that is no hash, so that it hides no other."""
+
+    def call(client: Any) -> Any:
+        pipe = client.pipeline(transaction=False)
+        for run_key in run_keys:
+            pipe.hmget(keys.run(run_key), fields)
+        return pipe.execute(raise_on_error=False)
+
+    rows = yield call
+    for row in rows:
+        if isinstance(row, Exception) and not _is_of_another_type(row):
+            raise unavailable(row)
+    return [None if isinstance(row, Exception) else row for row in rows]
+
+
+def _is_of_another_type(error: BaseException | None) -> bool:
+    return "WRONGTYPE" in str(error)
+
+
 def get(keys: Keys, run_key: str) -> Operation[RunRecord]:
     """Read a whole record at one moment.
 
     Raises:
         RunNotFound: No record stands under this key.
+        RecordTooNew: A newer threadrun wrote it.
+        RecordDamaged: It cannot be read.
     """
     checked(run_key)
 
@@ -60,7 +114,7 @@ def get(keys: Keys, run_key: str) -> Operation[RunRecord]:
         pipe.hgetall(keys.calls(run_key))
         return pipe.execute()
 
-    fields, events, calls = yield call
+    fields, events, calls = yield from stored(run_key, call)
     if not fields:
         raise RunNotFound(run_key)
     return run_record(run_key, fields, events, calls)
@@ -91,7 +145,7 @@ def wait(keys: Keys, run_key: str, timeout_seconds: float | None) -> Operation[R
 
 
 def _stage(keys: Keys, run_key: str) -> Operation[Any]:
-    return (yield lambda client: client.hget(keys.run(run_key), "stage"))
+    return (yield from stored(run_key, lambda client: client.hget(keys.run(run_key), "stage")))
 
 
 def events(keys: Keys, run_key: str, after: int) -> Operation[tuple[list[Transition], bool]]:
@@ -111,10 +165,11 @@ def events(keys: Keys, run_key: str, after: int) -> Operation[tuple[list[Transit
         pipe.hget(keys.run(run_key), "stage")
         return pipe.execute()
 
-    texts, stage = yield call
+    texts, stage = yield from stored(run_key, call)
     if stage is None:
         raise RunNotFound(run_key)
-    return [Transition.load(text) for text in texts], stage == Stage.DONE
+    with telling_damage(run_key):
+        return [Transition.load(text) for text in texts], stage == Stage.DONE
 
 
 def cancel(keys: Keys, run_key: str, clock_key: str | None = None) -> Operation[bool]:
@@ -165,8 +220,8 @@ def list_runs(
         page: Sequence[str] = yield lambda client: client.zrevrange(index, first, first + limit - 1)  # noqa: B023 called before the next turn
         if not page:
             break
-        rows = yield lambda client: _summaries(client, keys, page)  # noqa: B023 called before the next turn
-        shown = [_summary(key, row) for key, row in zip(page, rows, strict=True) if row[0] is not None]
+        rows = yield from rows_of(keys, page, *SUMMARY_FIELDS)
+        shown = list(_summaries(page, rows))
         # Runs enqueued meanwhile push the index on: the last of a page can come again with the next.
         seen = {run.key for run in found}
         found += [run for run in shown if run.key not in seen and _wanted(run, status, since_ms)]
@@ -193,11 +248,11 @@ def _since_ms(since: datetime | None) -> float | None:
     return since.timestamp() * 1000
 
 
-def _summaries(client: Any, keys: Keys, page: Sequence[str]) -> Any:
-    pipe = client.pipeline(transaction=False)
-    for run_key in page:
-        pipe.hmget(keys.run(run_key), SUMMARY_FIELDS)
-    return pipe.execute()
+def _summaries(page: Sequence[str], rows: Sequence[Sequence[str | None] | None]) -> Iterator[RunSummary]:
+    for run_key, row in zip(page, rows, strict=True):
+        if row is not None and row[0] is not None:  # it has not expired
+            with suppress(RecordDamaged), telling_damage(run_key):
+                yield _summary(run_key, row)
 
 
 def _summary(run_key: str, row: Sequence[str | None]) -> RunSummary:

@@ -29,6 +29,8 @@ class Survey:
     """When a worker last served each profile."""
     tools_seen_at: Mapping[str, datetime]
     """When a worker last served each tool."""
+    damaged: tuple[str, ...] = ()
+    """Run keys that the sample came upon and whose records cannot be read."""
 
 
 def survey(keys: Keys, limit: int) -> Operation[Survey]:
@@ -37,14 +39,18 @@ def survey(keys: Keys, limit: int) -> Operation[Survey]:
     profiles, tools, *indexes = yield lambda client: _lists(client, keys, max(1, limit // 6))
     sample = dict.fromkeys(run_key for index in indexes for run_key in index)
     runs: list[WaitsFor] = []
+    damaged: dict[str, None] = {}
     for run_key in sample:
         try:
             found = yield from waits_for(keys, run_key)
-        except (RunNotFound, RecordTooNew, RecordDamaged):
+        except (RunNotFound, RecordTooNew):
             continue  # expired, so the tick trims the index later; or for a newer threadrun to judge
+        except RecordDamaged as error:
+            damaged[error.run_key] = None  # its own, or the holder's of its thread
+            continue
         if not found.final or found.agendas:
             runs.append(found)
-    return Survey(seen, tuple(runs), _sights(profiles), _sights(tools))
+    return Survey(seen, tuple(runs), _sights(profiles), _sights(tools), tuple(damaged))
 
 
 def _lists(client: Any, keys: Keys, each: int) -> Any:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pydantic_core import from_json
+
 from threadrun.client.clock import told_ms
 from threadrun.client.operation import Operation
-from threadrun.client.reading import checked
+from threadrun.client.reading import checked, stored
 from threadrun.client.stats import ALIVE_SECONDS, OPEN_STAGES
-from threadrun.errors import RecordTooNew, RunNotFound
+from threadrun.errors import RecordDamaged, RecordTooNew, RunNotFound
 from threadrun.keys import Keys
-from threadrun.records import SCHEMA, utc, utc_or_none
+from threadrun.records import SCHEMA, telling_damage, utc, utc_or_none
 from threadrun.status import CallState, Outcome, RunStatus, Stage
 
 _FIELDS = (
@@ -135,37 +136,39 @@ def waits_for(keys: Keys, run_key: str) -> Operation[WaitsFor]:
     Raises:
         RunNotFound: No record stands under this key.
         RecordTooNew: A newer threadrun wrote it.
+        RecordDamaged: It cannot be read, or that of the run that holds its thread.
     """
     checked(run_key)
-    profile, thread_id, round_ = yield lambda client: client.hmget(
-        keys.run(run_key), "profile", "thread_id", "round"
+    profile, thread_id, round_ = yield from stored(
+        run_key, lambda client: client.hmget(keys.run(run_key), "profile", "thread_id", "round")
     )
-    if profile is None:
-        raise RunNotFound(run_key)
-    thread = keys.thread(profile, thread_id) if thread_id else keys.nothing()
-    fields, size, clock, ahead_ms, seen_ms, holder, place, *scores = yield lambda client: _state(
-        client, keys, run_key, profile, thread, round_ or "0"
+    thread = keys.thread(profile, thread_id) if profile and thread_id else keys.nothing()
+    fields, clock, ahead_ms, seen_ms, holder, place, *scores = yield lambda client: _state(
+        client, keys, run_key, profile or "", thread
     )
     row = dict(zip(_FIELDS, fields, strict=True))
-    if row["stage"] is None:
+    if not any(fields):
         raise RunNotFound(run_key)
-    if int(row["schema"] or 0) > SCHEMA:
-        raise RecordTooNew(run_key, int(row["schema"] or 0), SCHEMA)
-    now_ms = told_ms(clock, ahead_ms)
-    calls = yield from _open_calls(keys, run_key, int(round_ or 0), int(size or 0))
+    if row["profile"] is None:
+        raise RecordDamaged(run_key, "KeyError")
+    with telling_damage(run_key):
+        schema = int(row["schema"] or 0)
+    if schema > SCHEMA:
+        raise RecordTooNew(run_key, schema, SCHEMA)
+    calls = (yield from _open_calls(keys, run_key, round_)) if row["stage"] == Stage.TOOLS else ()
     holder_stage = None
     if holder and holder != run_key:
-        holder_stage = yield lambda client: client.hget(keys.run(holder), "stage")
+        holder_stage = yield from stored(holder, lambda client: client.hget(keys.run(holder), "stage"))
     found = dict(zip(OPEN_STAGES, scores, strict=True))
     due = {stage: float(score) for stage, score in found.items() if score is not None}
     mailbox = (holder, holder_stage, int(place or 0))
-    return _assembled(run_key, row, due, now_ms, seen_ms, mailbox, calls)
+    with telling_damage(run_key):
+        return _assembled(run_key, row, due, told_ms(clock, ahead_ms), seen_ms, mailbox, calls)
 
 
-def _state(client: Any, keys: Keys, run_key: str, profile: str, thread: str, round_: str) -> Any:
+def _state(client: Any, keys: Keys, run_key: str, profile: str, thread: str) -> Any:
     pipe = client.pipeline(transaction=True)
     pipe.hmget(keys.run(run_key), _FIELDS)
-    pipe.hget(keys.calls(run_key), f"{round_}:size")
     pipe.time()
     pipe.hget(keys.clock(), "ahead_ms")
     pipe.zscore(keys.profiles(), profile)
@@ -176,21 +179,29 @@ def _state(client: Any, keys: Keys, run_key: str, profile: str, thread: str, rou
     return pipe.execute()
 
 
-def _open_calls(keys: Keys, run_key: str, round_: int, size: int) -> Operation[tuple[CallWait, ...]]:
-    if not size:
+def _open_calls(keys: Keys, run_key: str, round_: str | None) -> Operation[tuple[CallWait, ...]]:
+    ledger = keys.calls(run_key)
+    with telling_damage(run_key):
+        number = int(round_ or 0)
+    size = yield from stored(run_key, lambda client: client.hget(ledger, f"{number}:size"))
+    with telling_damage(run_key):
+        names = [f"{number}:{index}:{name}" for index in range(int(size or 0)) for name in _CALL_FIELDS]
+    if not names:
         return ()
-    names = [f"{round_}:{index}:{name}" for index in range(size) for name in _CALL_FIELDS]
-    values = yield lambda client: client.hmget(keys.calls(run_key), names)
+    values = yield lambda client: client.hmget(ledger, names)
     width = len(_CALL_FIELDS)
-    rows = [dict(zip(_CALL_FIELDS, values[at * width :], strict=False)) for at in range(size)]
+    rows = [
+        dict(zip(_CALL_FIELDS, values[at : at + width], strict=True)) for at in range(0, len(values), width)
+    ]
     waiting = [(at, row) for at, row in enumerate(rows) if row["state"] in _OPEN_CALLS]
     if not waiting:
         return ()
     workers, tools = yield lambda client: _sights(client, keys, [row for _, row in waiting])
-    return tuple(
-        _call_wait(round_, at, row, worker_ms, tool_ms)
-        for (at, row), worker_ms, tool_ms in zip(waiting, workers, tools, strict=True)
-    )
+    with telling_damage(run_key):
+        return tuple(
+            _call_wait(number, at, row, worker_ms, tool_ms)
+            for (at, row), worker_ms, tool_ms in zip(waiting, workers, tools, strict=True)
+        )
 
 
 def _sights(client: Any, keys: Keys, rows: Sequence[Mapping[str, str | None]]) -> Any:
@@ -235,7 +246,7 @@ def _assembled(
     mailbox: tuple[str | None, str | None, int],
     calls: tuple[CallWait, ...],
 ) -> WaitsFor:
-    progress = json.loads(row["progress"] or "{}")
+    progress = from_json(row["progress"] or "{}")
     stage = Stage(row["stage"] or "")
     holder, holder_stage, ahead = mailbox
     entry = due.get(Stage.FINALIZE if stage is Stage.DONE else stage)
@@ -251,9 +262,9 @@ def _assembled(
         next_look_at=_sight(entry),
         in_hand=stage is not Stage.DONE and int(row["lease_ms"] or 0) > now_ms,
         profile_seen_at=_sight(profile_seen_ms),
-        held=progress.get("held", ""),
+        held=str(progress.get("held", "")),
         errors=int(progress.get("errors", 0)),
-        unconfirmed_post=(progress.get("intent") or {}).get("effect", ""),
+        unconfirmed_post=str((progress.get("intent") or {}).get("effect", "")),
         cancel_requested=bool(row["cancel_ms"]),
         thread_id=row["thread_id"] or None,
         thread_holder=holder,
@@ -262,6 +273,6 @@ def _assembled(
         quarantined_at=utc_or_none(row["quarantined_ms"]),
         deadline_at=utc(row["deadline_ms"] or 0),
         tools_until=utc_or_none(row["tools_until_ms"]),
-        calls=calls if stage is Stage.TOOLS else (),
+        calls=calls,
         tells=stage is Stage.DONE and row["tells"] == "1" and entry is not None,
     )
