@@ -62,9 +62,9 @@ local function free_thread(prefix, thread, run_key, now)
     return
   end
   local heir
-  repeat -- a run whose record was deleted by hand would hold the thread for ever
+  repeat -- a run whose record was deleted by hand, or is no hash, would hold the thread for ever
     heir = redis.call('LPOP', thread .. ':waiting')
-  until not heir or redis.call('HGET', prefix .. 'run:' .. heir, 'stage') == 'waiting'
+  until not heir or redis.pcall('HGET', prefix .. 'run:' .. heir, 'stage') == 'waiting'
   if heir then
     redis.call('SET', thread .. ':active', heir)
     pull(prefix, heir, now)

@@ -2,7 +2,8 @@
 -- the third time on it is on the list of what waits for a person. Nothing of the record itself is changed.
 -- KEYS 1 record  2 agenda  3 stream
 -- ARGV 1 prefix  2 run key  3 operation id  4 first pause (ms)  5 longest pause (ms)  6 times until it is listed
--- Returns how often it could not be read, or 0 when that cannot be counted. A repeat changes nothing.
+-- Returns how often it could not be read, or 0 when that cannot be counted, or it was purged. A repeat changes nothing.
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 local now = now_ms()
 local at = redis.pcall('HMGET', KEYS[1], 'unread', 'unread_op', 'stage')
 local countable = not at.err
