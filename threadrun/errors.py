@@ -137,7 +137,7 @@ class RunsStillOpen(ThreadrunError):
         named = ", ".join(self.run_keys[:3]) + (", …" if len(self.run_keys) > 3 else "")
         super().__init__(
             f"Nothing was purged: {named} still open. Cancel first (`threadrun cancel`), wait for the end "
-            "(`threadrun wait`), and purge again."
+            "(`threadrun wait`), and purge again. One whose record cannot be read goes with `--damaged`."
         )
 
 
@@ -207,7 +207,8 @@ class RecordDamaged(ThreadrunError):
         """The name of the error that reading it ended with; never what a field holds."""
         super().__init__(
             f"Run {run_key!r} has a record that cannot be read ({reason}). Mend its fields in Redis, "
-            "then `threadrun quarantine release` where it is listed, or remove the run with `threadrun purge --run`."
+            "then `threadrun quarantine release` where it is listed, or remove the run with "
+            f"`threadrun purge --run {run_key} --damaged`."
         )
 
 

@@ -75,6 +75,18 @@ def test_an_open_run_ends_with_6_and_says_to_cancel_first(scene: Scene) -> None:
     assert scene.client.get("order-7").stage == "poll"
 
 
+def test_what_a_damaged_record_is_told_to_be_done_about_can_be_done(scene: Scene) -> None:
+    scene.polled("order-7")
+    scene.redis.hset(scene.keys.run("order-7"), "request", "{not json")
+
+    remedy = scene.cli("show", "order-7").err.rpartition("`threadrun ")[2].partition("`")[0]
+
+    assert remedy == "purge --run order-7 --damaged"
+    assert scene.cli("purge", "--run", "order-7").code == ExitCode.CONFLICT
+    assert scene.cli(*remedy.split()).code == ExitCode.OK
+    assert scene.cli("show", "order-7").code == ExitCode.NOT_FOUND
+
+
 def test_a_key_that_nothing_names_ends_with_3(scene: Scene) -> None:
     told = scene.cli("purge", "--run", "order-7")
 
@@ -99,6 +111,7 @@ def test_old_runs_go_and_none_is_no_failure(scene: Scene) -> None:
         ("--older-than", "soon"),
         ("--older-than", "2026-01-01"),
         ("--run", "a/b"),
+        ("--thread", "thread_1", "--damaged"),
     ],
 )
 def test_anything_else_is_wrong_usage(scene: Scene, line: tuple[str, ...]) -> None:

@@ -118,7 +118,7 @@ async def test_a_record_that_somebody_damaged_is_told_with_a_remedy(twin, backen
     with pytest.raises(RecordDamaged) as caught:
         await twin.get(key)
     assert caught.value.run_key == key
-    assert "purge --run" in str(caught.value)
+    assert f"purge --run {key} --damaged" in str(caught.value)
     assert "soon" not in str(caught.value)
 
 

@@ -32,6 +32,10 @@ _OlderThan = Annotated[
     ),
 ]
 
+_Damaged = Annotated[
+    bool, typer.Option("--damaged", help="Take open runs of --run too whose records cannot be read.")
+]
+
 MAX_NAMED = 20
 """How many of the places that are left are named."""
 
@@ -48,13 +52,15 @@ def purge(
     thread: _Thread = None,
     profile: _Profile = "default",
     older_than: _OlderThan = None,
+    damaged: _Damaged = False,
 ) -> ExitCode:
     """Remove all traces of finished runs from Redis and prove it; a run that is still open is refused.
 
+    With --damaged one whose record cannot be read goes too; its run at the provider, if there is one, is not cancelled.
     Usage counters stay: they hold no content. Exits with 1 if anything is left that names what was purged.
     """
     age = None if older_than is None else parse_age(older_than, "--older-than")
-    done = at.client.purge(*(runs or ()), thread_id=thread, profile=profile, older_than=age)
+    done = at.client.purge(*(runs or ()), thread_id=thread, profile=profile, older_than=age, damaged=damaged)
     if at.json:
         at.screen.document(purge_document(done))
     else:

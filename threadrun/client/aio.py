@@ -183,7 +183,7 @@ class AsyncRunClient:
         limit: int = 20,
         after: str | None = None,
     ) -> list[RunSummary]:
-        """List runs, newest first.
+        """List runs, newest first; a record too damaged to tell of itself is left out.
 
         Args:
             status: Only runs with this status or, once finished, this outcome; "none" before the first status.
@@ -260,6 +260,7 @@ class AsyncRunClient:
         thread_id: str | None = None,
         profile: str = "default",
         older_than: timedelta | None = None,
+        damaged: bool = False,
     ) -> Purged:
         """Remove finished runs without a trace, and prove it by looking at every key of the deployment.
 
@@ -272,15 +273,18 @@ class AsyncRunClient:
             thread_id: All runs of this thread, at `profile`.
             profile: The profile that `thread_id` belongs to.
             older_than: All runs that ended so long ago, by Redis's clock.
+            damaged: Take a run of `run_keys` too that is still open, if its record cannot be read (RecordDamaged).
+                Nobody cancels it at its provider any more.
 
         Raises:
             InvalidRequest: Not exactly one of keys, thread and age is given, or it cannot be.
-            RunsStillOpen: One of the runs has not ended; nothing was purged.
+            RunsStillOpen: One of the runs has not ended and, with `damaged`, can be read; nothing was purged.
             StoreUnavailable: Redis did not answer; repeat the purge.
         """
         thread = None if thread_id is None else (profile, thread_id)
         operations = self._operations
-        return await self._do(purge(operations.keys, run_keys, thread, older_than, operations.clock_key))
+        asked = purge(operations.keys, run_keys, thread, older_than, operations.clock_key, damaged=damaged)
+        return await self._do(asked)
 
     async def quarantined(self, limit: int = 100) -> tuple[Quarantined, ...]:
         """List the runs and calls that wait for a person, the longest first.

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from threadrun.client.clock import told_ms
 from threadrun.client.operation import Operation
+from threadrun.client.reading import rows_of
 from threadrun.client.stats import OPEN_STAGES
 from threadrun.client.traces import doc_of
 from threadrun.keys import Keys
@@ -16,6 +17,8 @@ from threadrun.status import Stage
 
 BATCH = 200
 """How many runs are looked up, or removed, in one round trip."""
+
+_UNREADABLE = ("", None, None, None)
 
 T = TypeVar("T")
 
@@ -26,10 +29,11 @@ class Target:
 
     run_key: str
     stage: str | None
-    """None: its record has expired; indexes may still name it."""
+    """None: its record has expired; indexes may still name it. Empty: it cannot be read."""
     profile: str
     thread_id: str | None
     finished_ms: int | None
+    """None: it has not ended, or does not say when."""
     in_agenda: bool
     """A worker will look at it again: a finished run may have its caller to be told, or twins to be cancelled."""
 
@@ -97,23 +101,22 @@ def _clock(client: Any, keys: Keys) -> Any:
 
 
 def _is_past(target: Target, until_ms: float) -> bool:
-    return not target.open and (target.finished_ms or 0) <= until_ms
+    ended_ms = 0 if target.stage is None else target.finished_ms
+    return not target.open and ended_ms is not None and ended_ms <= until_ms
 
 
 def _looked_up(keys: Keys, run_keys: Iterable[str]) -> Operation[list[Target]]:
     found: list[Target] = []
     for batch in batches(list(run_keys)):
-        rows = yield lambda client: _rows(client, keys, batch)  # noqa: B023 called before the next turn
+        records = yield from rows_of(keys, batch, "stage", "profile", "thread_id", "finished_ms")
+        rows = [row or _UNREADABLE for row in records]
         places = [(run_key, row[1] or "default") for run_key, row in zip(batch, rows, strict=True)]
         scores = yield lambda client: _scores(client, keys, places)  # noqa: B023 called before the next turn
         for at, (stage, profile, thread_id, finished) in enumerate(rows):
             width = len(work_on(keys, profile or "default"))
             in_agenda = any(score is not None for score in scores[at * width : (at + 1) * width])
-            found.append(
-                Target(
-                    batch[at], stage, profile or "default", thread_id, int(finished or 0) or None, in_agenda
-                )
-            )
+            ended_ms = int(finished) if finished and finished.isdecimal() else None
+            found.append(Target(batch[at], stage, profile or "default", thread_id, ended_ms, in_agenda))
     return found
 
 
@@ -127,13 +130,6 @@ def _scores(client: Any, keys: Keys, places: Sequence[tuple[str, str]]) -> Any:
     for run_key, profile in places:
         for name in work_on(keys, profile):
             pipe.zscore(name, run_key)
-    return pipe.execute()
-
-
-def _rows(client: Any, keys: Keys, run_keys: Sequence[str]) -> Any:
-    pipe = client.pipeline(transaction=False)
-    for run_key in run_keys:
-        pipe.hmget(keys.run(run_key), "stage", "profile", "thread_id", "finished_ms")
     return pipe.execute()
 
 

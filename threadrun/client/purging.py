@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -11,12 +11,20 @@ from typing import Any
 from threadrun.client.operation import Operation
 from threadrun.client.purge_targets import Target, batches, choose, work_on
 from threadrun.client.queued import is_ours
-from threadrun.client.reading import checked
+from threadrun.client.reading import checked, get, rows_of
 from threadrun.client.traces import EVENTS, Search, Sought, Trace, search
-from threadrun.errors import InvalidRequest, Problem, RunsStillOpen
+from threadrun.client.waiting import waits_for
+from threadrun.errors import (
+    InvalidRequest,
+    Problem,
+    RecordDamaged,
+    RecordTooNew,
+    RunNotFound,
+    RunsStillOpen,
+)
 from threadrun.keys import Keys
 from threadrun.scripts import script_text
-from threadrun.status import Outcome, RunStatus
+from threadrun.status import Outcome, RunStatus, Stage
 
 _LABELS = tuple(dict.fromkeys(["none", *RunStatus, *Outcome]))
 
@@ -57,20 +65,24 @@ def purge(
     thread: tuple[str, str] | None,
     older_than: timedelta | None,
     clock_key: str | None = None,
+    *,
+    damaged: bool = False,
 ) -> Operation[Purged]:
     """Purge the runs that are named, those of a thread, or those that ended so long ago.
 
     Raises:
         InvalidRequest: Not exactly one of the three is given, or it cannot be.
-        RunsStillOpen: One of them has not ended; nothing was purged.
+        RunsStillOpen: One of them has not ended and, with `damaged`, can be read; nothing was purged.
     """
-    _check(run_keys, thread, older_than)
+    _check(run_keys, thread, older_than, damaged=damaged)
     yield lambda client: client.scan(count=1)  # who may not prove it must not begin
     targets = yield from choose(keys, run_keys, thread, older_than)
-    if still := [one.run_key for one in targets if one.open]:
-        raise RunsStillOpen(still)
+    still = [one for one in targets if one.open]
+    held = (yield from _unreadable(keys, still, clock_key)) if damaged else {}
+    if whole := [one.run_key for one in still if one.run_key not in held]:
+        raise RunsStillOpen(whole)
     tally = _Tally({})
-    yield from _remove(keys, targets, tally, clock_key)
+    yield from _remove(keys, targets, held, tally, clock_key)
     sought = Sought(frozenset(one.run_key for one in targets), thread)
     found = yield from search(keys, sought)
     yield from _erase(keys, found, tally, clock_key)
@@ -80,19 +92,64 @@ def purge(
     )
 
 
-def _check(run_keys: Sequence[str], thread: tuple[str, str] | None, older_than: timedelta | None) -> None:
+def _check(
+    run_keys: Sequence[str],
+    thread: tuple[str, str] | None,
+    older_than: timedelta | None,
+    *,
+    damaged: bool,
+) -> None:
     if bool(run_keys) + (thread is not None) + (older_than is not None) != 1:
         raise InvalidRequest([Problem("", "give run keys, a thread, or an age: one of the three")])
     if older_than is not None and older_than < timedelta(0):
         raise InvalidRequest([Problem("older_than", "0 or more")])
+    if damaged and not run_keys:
+        raise InvalidRequest([Problem("damaged", "name the runs whose records are damaged")])
     for run_key in run_keys:
         checked(run_key)
 
 
-def _remove(keys: Keys, targets: Sequence[Target], tally: _Tally, clock_key: str | None) -> Operation[None]:
+def _unreadable(keys: Keys, targets: Sequence[Target], clock_key: str | None) -> Operation[dict[str, str]]:
+    """Name those that cannot be read, each with what it held before it was tried: it goes only if it still does."""
+    text = script_text("purge", clock_key=clock_key, prefix=keys.prefix)
+    found: dict[str, str] = {}
+    for target in targets:
+        call = _script(keys, target, "look")
+        _, (*_, held) = yield lambda client: _run_scripts(client, text, [call])  # noqa: B023 called before the next turn
+        if (yield from _is_damaged(keys, target.run_key)):
+            found[target.run_key] = held
+    return found
+
+
+def _is_damaged(keys: Keys, run_key: str) -> Operation[bool]:
+    try:
+        yield from get(keys, run_key)
+        yield from waits_for(keys, run_key)
+    except RecordDamaged as error:
+        if error.run_key != run_key:  # that of the holder of its thread
+            return False
+        return not (yield from _is_newer(keys, run_key))
+    except (RecordTooNew, RunNotFound):
+        return False
+    return False
+
+
+def _is_newer(keys: Keys, run_key: str) -> Operation[bool]:
+    """Tell whether it is in the agenda of a stage that this threadrun does not know: a newer one carries it."""
+    (row,) = yield from rows_of(keys, [run_key], "stage", "profile")
+    if row is None or row[0] is None or row[0] in set(Stage):
+        return False
+    agenda = keys.agenda(row[0], row[1] or "")
+    score = yield lambda client: client.zscore(agenda, run_key)
+    return score is not None
+
+
+def _remove(
+    keys: Keys, targets: Sequence[Target], held: Mapping[str, str], tally: _Tally, clock_key: str | None
+) -> Operation[None]:
     text = script_text("purge", clock_key=clock_key, prefix=keys.prefix)
     for batch in batches(targets):
-        calls = [_script(keys, one) for one in batch]
+        calls = [_script(keys, one, held.get(one.run_key, "")) for one in batch]
         _, *answers = yield lambda client: _run_scripts(client, text, calls)  # noqa: B023 called before the next turn
         for target, (_, deleted, removed) in zip(batch, answers, strict=True):
             tally.keys += deleted
@@ -101,7 +158,7 @@ def _remove(keys: Keys, targets: Sequence[Target], tally: _Tally, clock_key: str
                 tally.run_keys[target.run_key] = None
 
 
-def _script(keys: Keys, target: Target) -> tuple[list[str], list[Any]]:
+def _script(keys: Keys, target: Target, held: str) -> tuple[list[str], list[Any]]:
     thread = (target.profile, target.thread_id) if target.thread_id else None
     agendas = work_on(keys, target.profile)
     statuses = [keys.index_status(label) for label in _LABELS]
@@ -113,7 +170,7 @@ def _script(keys: Keys, target: Target) -> tuple[list[str], list[Any]]:
         *agendas,
         *statuses,
     ]
-    return key_names, [keys.prefix, target.run_key, len(agendas), len(statuses)]
+    return key_names, [keys.prefix, target.run_key, len(agendas), len(statuses), held]
 
 
 def _erase(keys: Keys, found: Search, tally: _Tally, clock_key: str | None) -> Operation[None]:

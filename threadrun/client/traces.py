@@ -6,7 +6,6 @@ users and models of other runs wrote is not searched: it is theirs.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -42,6 +41,9 @@ NAMELESS = frozenset(
 
 PLACES = frozenset({"hands:{worker_id}", "quarantine"})
 """Kinds of keys whose members are run keys, or calls as `run key/round/index`."""
+
+_REPLAYED = re.compile(r'"replay_of":"([^"]+)"')
+"""How an event names the run that was replayed; it is not parsed, for it may be damaged."""
 
 _GROUPS = {"run_key": r"[A-Za-z0-9._:-]+", "profile": r"[a-z0-9_-]+", "thread_id": r"[^:/]+"}
 
@@ -193,7 +195,7 @@ def _runs_in(doc: KeyDoc, text: str) -> Iterator[str]:
     if doc.pattern.startswith("mq:"):
         yield from named_in_message(text)
     elif doc.pattern == EVENTS:
-        yield str(json.loads(text).get("replay_of"))
+        yield from _REPLAYED.findall(text)
     elif doc.pattern in PLACES:
         yield text.partition("/")[0]
     else:

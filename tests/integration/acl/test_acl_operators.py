@@ -45,7 +45,9 @@ def test_an_operator_may_use_the_whole_command_line_and_purge(
     clock_ms = now_ms(guarded)
     key = as_worker(guarded, lambda store: whole_life(web, store, clock_ms))
     web.replay(key, idempotency_key="again")
+    web.enqueue("asst", messages="hi", idempotency_key="damaged")
     with guarded.redis("worker") as redis:
+        redis.hset("threadrun:run:damaged", "request", "{not json")
         redis.rpush("threadrun:mq:runs", "{}")
         redis.sadd("threadrun:mq:_kombu.binding.runs", "runs")
         redis.hset("threadrun:mq:unacked", "tag", "[]")
@@ -55,11 +57,12 @@ def test_an_operator_may_use_the_whole_command_line_and_purge(
         ["show", "again"], ["list"], ["stats"], ["events", "again"], ["tools", "list"], ["cancel", "again"],
         ["enqueue", "asst", "-m", "hi", "--thread", "thread_2"], ["purge", "--run", key],
         ["purge", "--thread", "thread_new"], ["purge", "--older-than", "30d"],
+        ["purge", "--run", "damaged", "--damaged"],
     )  # fmt: skip
 
     codes = [threadrun([*line, "--redis-url", url]) for line in lines]
 
-    assert codes == [0, 0, 0, 0, 0, 0, 0, 0, 3, 0], capsys.readouterr().err
+    assert codes == [0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0], capsys.readouterr().err
     assert guarded.denied() == []
 
 
