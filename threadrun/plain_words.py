@@ -64,6 +64,8 @@ def problems_of(error: ValidationError) -> Iterator[Problem]:
 
 def plainly(kind: str, values: Mapping[str, Any], message: str) -> str:
     """Put one of pydantic's errors, by its type, context and own words, into ours."""
+    if values.get("field_type") == "Value":  # a secret: pydantic does not say that it is a text
+        kind = f"string_{kind}"
     if kind in {"string_too_short", "too_short"} and values.get("min_length") == 1:
         return "must not be empty"
     if kind in _WORDS:

@@ -152,7 +152,8 @@ def test_cancel_wishes_each_run_once_and_tells_which_are_unknown(scene: Scene) -
     assert told.code == ExitCode.NOT_FOUND
     assert told.json == {"runs": [{"key": "open", "wished": True}, {"key": "done", "wished": False}]}
     assert scene.client.get("open").cancel_requested_at is not None
-    assert "was wished before" in scene.cli("cancel", "open").out
+    assert "was wished cancelled before" in scene.cli("cancel", "open").out
+    assert "is final already" in scene.cli("cancel", "done").out
 
 
 def test_replay_enqueues_the_old_request_again(scene: Scene) -> None:

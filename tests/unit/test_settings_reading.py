@@ -204,6 +204,11 @@ def test_no_problem_repeats_what_may_be_a_secret(name, value):
     assert f"THREADRUN_{name}" in str(caught.value)
 
 
+def test_a_short_secret_is_told_in_characters():
+    with pytest.raises(SettingsInvalid, match="FLOWER__PASSWORD: must have at least 8 characters"):
+        load_settings({**URL, "THREADRUN_FLOWER__PASSWORD": "short"}, None)
+
+
 def test_no_form_of_the_settings_shows_a_secret():
     settings = load_settings(
         {

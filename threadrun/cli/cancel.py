@@ -22,6 +22,9 @@ def cancel(at: Invocation, keys: Keys) -> ExitCode:
         at.screen.document({"runs": [{"key": key, "wished": new} for key, new in wished.items()]})
         return code
     for key, new in wished.items():
-        text = "wished cancelled" if new else "was wished before, or the run is final"
-        at.screen.text(f"{plain(key)}  {text}")
+        at.screen.text(f"{plain(key)}  {'wished cancelled' if new else _why_not(at, key)}")
     return code
+
+
+def _why_not(at: Invocation, key: str) -> str:
+    return "is final already" if at.client.waits_for(key).final else "was wished cancelled before"
