@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.conftest import Effects
 from tests.e2e.forged import Forger
-from threadrun.errors import InvalidRequest
+from threadrun.errors import IdempotencyConflict, InvalidRequest, ThreadrunError, UnknownProfile
 from threadrun.testing import LocalStack
 
 PATIENCE_SECONDS = 90
@@ -99,6 +99,23 @@ def test_a_caller_who_waits_for_a_run_key_is_told_of_the_refusal(stack: LocalSta
     )
     with pytest.raises(InvalidRequest, match="one request and nothing else"):
         asked.get(timeout=PATIENCE_SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "refusal"),
+    [
+        ({"messages": "another"}, IdempotencyConflict("taken")),
+        ({"messages": "hi", "profile": "nowhere"}, UnknownProfile("nowhere", ["default"])),
+    ],
+)
+def test_a_caller_who_waits_for_a_run_key_gets_the_refusal_itself(
+    wanted: dict[str, str], refusal: ThreadrunError, stack: LocalStack, forger: Forger
+) -> None:
+    stack.client.enqueue("asst_demo", messages="hi", idempotency_key="taken")
+    request = {"assistant_id": "asst_demo", "idempotency_key": "taken", **wanted}
+    with pytest.raises(type(refusal)) as caught:
+        forger.app.send_task("runs.enqueue", [request], queue="runs").get(timeout=PATIENCE_SECONDS)
+    assert (str(caught.value), vars(caught.value)) == (str(refusal), vars(refusal))
 
 
 def test_a_worker_says_what_it_serves(stack: LocalStack) -> None:

@@ -13,8 +13,9 @@ from threadrun.errors import Problem, SettingsInvalid
 class LogUnreadable(SettingsInvalid):
     """Report a file of evidence that cannot be read; an audit without it would say too little."""
 
-    def __init__(self, path: Path, reason: str) -> None:
+    def __init__(self, path: Path | str, reason: str, _text: str = "") -> None:
         super().__init__([Problem("", f"{path}: {reason}")])
+        self._tell(str(self), str(path), reason)
 
 
 def json_lines(path: Path) -> Iterator[dict[str, Any]]:

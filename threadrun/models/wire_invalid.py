@@ -17,13 +17,15 @@ class WireInvalid(ThreadrunError, ValueError):
     reason `bad_body`: the request may have had its effect.
     """
 
-    def __init__(self, model: str, problems: Sequence[Problem]) -> None:
+    def __init__(self, model: str, problems: Sequence[Problem], _text: str = "") -> None:
         self.model = model
-        self.problems = tuple(problems)
+        self.problems = tuple(Problem(*one) for one in problems)
         listing = "; ".join(str(problem) for problem in self.problems)
-        super().__init__(
+        self._tell(
             f"Not a {model} of the Assistants wire: {listing}. "
-            "Check that the profile's base URL is that of an Assistants-compatible server."
+            "Check that the profile's base URL is that of an Assistants-compatible server.",
+            model,
+            self.problems,
         )
 
     @classmethod
