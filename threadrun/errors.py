@@ -125,7 +125,7 @@ class ThreadBusy(ThreadrunError):
         self.active_run_key = active_run_key
         self._tell(
             f"Thread {thread_id!r} already has the active run {active_run_key!r}. Wait for it, cancel it, "
-            'or enqueue with strategy="enqueue" to run afterwards.',
+            'or enqueue with thread_strategy="enqueue" to run afterwards.',
             thread_id,
             active_run_key,
         )
