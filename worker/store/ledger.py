@@ -15,7 +15,7 @@ from threadrun.compact_json import compact_json
 from threadrun.keys import Keys
 from threadrun.status import CallState, OnUnknown
 from worker.store.scripts import Arg, Scripts
-from worker.view import CallView
+from worker.view import HARD_LIMIT_GRACE_SECONDS, CallView
 
 ROW_FIELDS = (
     "state", "tool", "tool_call_id", "type", "attempts", "sends", "sent_ms", "not_before_ms", "worker", "token",
@@ -141,7 +141,7 @@ class Ledger:
         """
         args: list[Arg] = [
             at.run_key, at.round, at.index, token, worker_id, pid, event, IN_HAND_MS, HANDS_LIFE_SECONDS,
-            "" if hard_limit_seconds is None else hard_limit_seconds,
+            "" if hard_limit_seconds is None else hard_limit_seconds, round(HARD_LIMIT_GRACE_SECONDS * 1000),
         ]  # fmt: skip
         for tool, limit_ms in served_ms.items():
             args += [tool, limit_ms]

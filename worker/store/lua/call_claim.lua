@@ -1,9 +1,10 @@
 -- Claims one pending tool call for a worker's child, with an absolute deadline that is never later than the run
--- allows. A repeat by the same token gets the same answer.
+-- and the message's hard limit allow. A repeat by the same token gets the same answer.
 -- KEYS 1 record  2 calls  3 stream  4 hands of the worker
 -- ARGV 1 run key  2 round  3 index  4 token  5 worker id  6 pid  7 event body, without tool and attempt
 --      8 how long after its deadline a call may still be in hand (ms)  9 life of the hands (s)
---      10 after how long the child will be killed (s; '' never)  11… what it serves: tool and its limit (ms) by turns
+--      10 after how long the child will be killed (s; '' never)  11 how long before that the deadline is (ms)
+--      12… what it serves: tool and its limit (ms) by turns
 -- Returns {verdict, now, deadline, attempt, tool}: yes | unknown (no such call) | gone (the run moved on, or is to be
 -- cancelled) | taken | refused (the child would be killed too early) | not_served_here | late (no time left). After yes
 -- come tool call id, arguments, run id, thread id and request.
@@ -24,11 +25,13 @@ if call[1] ~= 'pending' then return no('taken') end
 if at[4] then return no('gone') end -- no handler begins once a cancel is wished
 if ARGV[10] ~= '' and tonumber(ARGV[10]) < tonumber(call[6] or '0') then return no('refused') end
 local limit
-for i = 11, #ARGV, 2 do
+for i = 12, #ARGV, 2 do
   if ARGV[i] == tool then limit = ARGV[i + 1] end
 end
 if not limit then return no('not_served_here') end
 local deadline = math.min(now + limit, tonumber(at[3]))
+-- The hard limit is of the ledger's timeout; that of this worker may have been raised since.
+if ARGV[10] ~= '' then deadline = math.min(deadline, now + ARGV[10] * 1000 - ARGV[11]) end
 if deadline <= now then return no('late') end
 local attempt, now_text, until_ms = (call[3] or 0) + 1, int(now), int(deadline)
 local attempts = int(attempt)
