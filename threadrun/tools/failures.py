@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from threadrun.errors import ToolArgumentsInvalid, ToolError
@@ -13,6 +13,8 @@ from threadrun.tools.timeout import ToolTimeout
 
 _MAX_ERROR_CHARACTERS = 64 * 1024
 _MAX_FRAMES = 20
+_MAX_ERRORS = 2_000
+"""How many errors behind one another are looked at: retries and recursion chain them without end."""
 
 
 def refused(invalid: ToolArgumentsInvalid) -> ToolResult:
@@ -23,7 +25,19 @@ def refused(invalid: ToolArgumentsInvalid) -> ToolResult:
 
 
 def failed(error: BaseException) -> ToolResult:
-    """Tell the model what its author meant for it, and of anything else only a reference."""
+    """Tell the model what its author meant for it, and of anything else only a reference.
+
+    There is always an answer, also where the error itself fails when it is asked what it says.
+    """
+    try:
+        return _told(error)
+    except ToolTimeout:
+        raise
+    except BaseException as defect:  # it may be anything that a handler's own class raises
+        return _masked(ToolResultKind.EXCEPTION, "The tool failed", defect)
+
+
+def _told(error: BaseException) -> ToolResult:
     match _sole_cause(error):
         case ToolError() as told:
             return error_result(ToolResultKind.TOOL_ERROR, str(told))
@@ -44,17 +58,26 @@ def timed_out(error: BaseException) -> ToolResult:
     return error_result(ToolResultKind.TIMEOUT, message, error=_traceback(error))
 
 
-def _was_interrupted(error: BaseException | None) -> bool:
+def _was_interrupted(error: BaseException) -> bool:
     """Tell whether a timeout lies behind an error that was raised while cleaning up after it."""
+    return any(isinstance(one, ToolTimeout) for one in _behind(error))
+
+
+def _behind(error: BaseException) -> list[BaseException]:
+    """List an error and those behind it, causes last."""
+    found: list[BaseException] = []
     seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        if isinstance(error, ToolTimeout):
-            return True
-        if isinstance(error, BaseExceptionGroup) and error.subgroup(ToolTimeout) is not None:
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+    left = [error]
+    while left and len(found) < _MAX_ERRORS:
+        one = left.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        found.append(one)
+        cause = one.__context__ if one.__cause__ is None else one.__cause__
+        left += [] if cause is None else [cause]
+        left += one.exceptions if isinstance(one, BaseExceptionGroup) else ()
+    return found
 
 
 def _sole_cause(error: BaseException) -> BaseException:
@@ -69,24 +92,38 @@ def _masked(kind: ToolResultKind, message: str, error: BaseException) -> ToolRes
     told = error_result(
         kind, f"{message}; reference {reference}", error=_traceback(error), reference=reference
     )
-    return replace(told, places=_shortened("\n".join(_places(error, set()))))
+    return replace(told, places=_surely(_places, error))
 
 
 def _traceback(error: BaseException) -> str:
-    return _shortened("".join(traceback.format_exception(error)))
+    return _surely(_whole_traceback, error)
 
 
-def _places(error: BaseException, seen: set[int]) -> Iterator[str]:
+def _whole_traceback(error: BaseException) -> str:
+    if len(_behind(error)) < _MAX_ERRORS:
+        return "".join(traceback.format_exception(error))
+    alone = "".join(traceback.format_exception(error, chain=False))
+    return f"[the last of {_MAX_ERRORS} errors or more]\n{alone}"
+
+
+def _places(error: BaseException) -> str:
     """Tell kinds and lines, first causes first; what exceptions say can quote users and models."""
-    seen.add(id(error))
-    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    inner = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
-    for other in filter(None, (cause, *inner)):
-        if id(other) not in seen:
-            yield from _places(other, seen)
+    return "\n".join(line for one in reversed(_behind(error)) for line in _place(one))
+
+
+def _place(error: BaseException) -> Iterator[str]:
     for frame in traceback.extract_tb(error.__traceback__, limit=-_MAX_FRAMES):
         yield f'  File "{frame.filename}", line {frame.lineno}, in {frame.name}'
     yield type(error).__qualname__
+
+
+def _surely(tell: Callable[[BaseException], str], error: BaseException) -> str:
+    try:
+        return _shortened(tell(error))
+    except ToolTimeout:
+        raise
+    except BaseException as defect:  # the class of the error is a handler's own, and may do anything
+        return f"{type(error).__qualname__}, of which nothing can be told: {type(defect).__qualname__}"
 
 
 def _shortened(text: str) -> str:
