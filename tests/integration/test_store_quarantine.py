@@ -176,11 +176,28 @@ async def test_a_run_that_moved_on_takes_no_decision_about_its_call(backend, cli
 
 
 @pytest.mark.parametrize(
-    "place", ["", "a b", "order-7/1", "order-7/x/0", "order-7/1/0/2", "order-7/-1/0", None]
-)
+    "place",
+    [
+        "", "a b", "order-7/1", "order-7/x/0", "order-7/1/0/2", "order-7/-1/0", "order-7/1/-1",
+        "order-7/0/0", "order-7/0/7", "order-7/00/1", None,
+    ],
+)  # fmt: skip
 def test_a_place_that_cannot_be_is_refused(client, place):
+    for act in (client.release, lambda place: client.resolve(place, "output")):
+        with pytest.raises(InvalidRequest) as caught:
+            act(place)
+        if place and "/" in place:
+            assert "run key/round/index" in str(caught.value)
+
+
+async def test_a_call_of_a_round_that_never_is_releases_no_run(backend, client, store):
+    client.enqueue("asst", messages="hi", idempotency_key="order-7")
+    backend.sync.hset(store.keys.run("order-7"), "quarantined_ms", "5")
+    backend.sync.zadd(store.keys.quarantine(), {"order-7": 5})
+    before = backend.dump()
     with pytest.raises(InvalidRequest):
-        client.release(place)
+        client.release("order-7/0/7")
+    assert backend.dump() == before
 
 
 def test_an_output_that_cannot_be_sent_is_refused_and_a_run_has_none(client):

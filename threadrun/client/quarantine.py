@@ -43,9 +43,11 @@ class Place:
         checked(run_key)
         if not call:
             return cls(run_key)
-        if len(call) == 2 and all(part.isascii() and part.isdigit() and len(part) < 9 for part in call):
+        numbers = all(part.isascii() and part.isdigit() and len(part) < 9 for part in call)
+        if len(call) == 2 and numbers and int(call[0]) > 0:
             return cls(run_key, int(call[0]), int(call[1]))
-        raise InvalidRequest([Problem("place", "give a run key, or run key/round/index for a call")])
+        form = "give a run key, or run key/round/index for a call; rounds count from 1, calls from 0"
+        raise InvalidRequest([Problem("place", form)])
 
     @property
     def is_call(self) -> bool:
