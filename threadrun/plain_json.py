@@ -13,6 +13,11 @@ from threadrun.errors import Problem
 MAX_DEPTH = 100
 """How deep values may be nested; also the end of a value that holds itself."""
 
+MAX_DIGITS = 4_300
+"""How many digits a whole number may have: Python writes and reads no more."""
+
+_TOO_LONG = 10**MAX_DIGITS
+
 
 def plain_json(value: Any, path: str, problems: list[Problem], depth: int = 0) -> Any:
     """Turn mappings and models into dicts, sequences into lists, and note whatever JSON has no word for.
@@ -25,6 +30,8 @@ def plain_json(value: Any, path: str, problems: list[Problem], depth: int = 0) -
                 problems.append(Problem(path, "holds half of a surrogate pair, which is no text"))
         case float() if not math.isfinite(value):
             problems.append(Problem(path, "is not a finite number"))
+        case int() if not -_TOO_LONG < value < _TOO_LONG:
+            problems.append(Problem(path, f"has more than {MAX_DIGITS} digits"))
         case None | bool() | int() | float():
             pass
         case _ if depth >= MAX_DEPTH and isinstance(value, Mapping | Sequence):

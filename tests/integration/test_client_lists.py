@@ -159,6 +159,9 @@ async def test_a_list_leaves_out_runs_whose_records_have_expired(twin, backend):
         ({"limit": 1001}, "limit"),
         ({"since": datetime(2026, 1, 1)}, "since"),
         ({"after": "a b"}, "run_key"),
+        ({"thread_id": "\ud800"}, "thread_id"),
+        ({"thread_id": b"thread_1"}, "thread_id"),
+        ({"thread_id": "thread_1", "profile": "\ud800"}, "profile"),
     ],
 )
 async def test_a_filter_that_cannot_work_is_refused(twin, filters, path):

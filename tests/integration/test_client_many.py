@@ -61,6 +61,15 @@ async def test_of_many_nothing_is_stored_when_one_cannot_work_and_each_path_tell
     assert backend.dump() == before
 
 
+@pytest.mark.parametrize("wrong", ["abc", None, 5, [("assistant_id", "asst")]])
+async def test_of_many_what_is_no_object_is_refused_with_its_position(twin, backend, wrong):
+    before = backend.dump()
+    with pytest.raises(InvalidRequest) as caught:
+        await twin.enqueue_many([{"assistant_id": "asst", "messages": "hi"}, wrong])
+    assert [problem.path for problem in caught.value.problems] == ["1"]
+    assert backend.dump() == before
+
+
 async def test_of_many_nothing_is_stored_when_the_last_holds_what_cannot_be_written(twin, backend):
     class Holder(BaseModel):
         value: object

@@ -370,6 +370,8 @@ async def test_a_purged_run_that_a_worker_is_just_finishing_comes_to_nothing(cli
         (("a/b",), {}),
         (("*",), {}),
         ((), {"older_than": timedelta(days=-1)}),
+        ((), {"thread_id": "\ud800"}),
+        ((), {"thread_id": "thread_1", "profile": "\ud800"}),
     ],
 )
 async def test_what_is_purged_must_be_said_in_one_way(caller, keys, options):

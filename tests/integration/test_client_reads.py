@@ -228,6 +228,7 @@ async def test_events_are_read_in_order_and_resumed_by_seq(twin, backend, client
     assert [event.seq for event in await twin.events(key, 2)] == [3]
     assert await twin.events(key, 3) == []
     assert await twin.events(key, 99) == []
+    assert await twin.events(key, 10**30) == []
 
 
 @pytest.mark.parametrize("after", [-1, "2", None, 1.5])

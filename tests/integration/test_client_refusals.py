@@ -147,3 +147,31 @@ async def test_all_problems_of_a_request_are_told_at_once_and_never_its_content(
         "assistant_id", "messages.0.role", "temperature",
     }  # fmt: skip
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("backend", ["fakeredis"], indirect=True)
+@pytest.mark.parametrize(
+    ("options", "path"),
+    [
+        ({"tool_resources": {"a": 10**4_300}}, "tool_resources.a"),
+        ({"tool_resources": {"a": -(10**5_000)}}, "tool_resources.a"),
+        ({"max_prompt_tokens": 10**5_000}, "max_prompt_tokens"),
+        ({"deadline_seconds": 10**5_000}, "deadline_seconds"),
+        ({"tools": [{"type": "x", "x": 10**5_000}]}, "tools.0.x"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_a_whole_number_of_more_digits_than_python_writes_is_refused(twin, backend, options, path):
+    before = backend.dump()
+    with pytest.raises(InvalidRequest) as caught:
+        await twin.enqueue("asst", messages="hi", **options)
+    assert [(problem.path, problem.message) for problem in caught.value.problems] == [
+        (path, "has more than 4300 digits")
+    ]
+    assert backend.dump() == before
+
+
+async def test_a_whole_number_of_as_many_digits_as_python_writes_is_kept(twin):
+    longest = 10**4_300 - 1
+    key = (await twin.enqueue("asst", messages="hi", tool_resources={"x": longest})).key
+    assert (await twin.get(key)).request.tool_resources == {"x": longest}

@@ -58,12 +58,15 @@ class Operations:
         prepared = yield from enqueueing.prepare(self.shelf, assistant_id, options, replay_of=run_key)
         return (yield from self._store(prepared))
 
-    def enqueue_many(self, requests: Sequence[Mapping[str, Any]]) -> Operation[list[Enqueued | Refused]]:
+    def enqueue_many(self, requests: Sequence[Any]) -> Operation[list[Enqueued | Refused]]:
         """See RunClient.enqueue_many."""
         prepared: list[Prepared] = []
         problems: list[Problem] = []
         shelf = self.shelf.for_batch()
         for at, values in enumerate(requests):
+            if not isinstance(values, Mapping):
+                problems.append(Problem(str(at), "must be an object that holds what `enqueue` takes"))
+                continue
             options = dict(values)
             try:
                 assistant_id = options.pop("assistant_id", None)

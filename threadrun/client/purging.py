@@ -11,7 +11,7 @@ from typing import Any
 from threadrun.client.operation import Operation
 from threadrun.client.purge_targets import Target, batches, choose, work_on
 from threadrun.client.queued import is_ours
-from threadrun.client.reading import checked, get, rows_of
+from threadrun.client.reading import checked, checked_texts, get, rows_of
 from threadrun.client.traces import EVENTS, Search, Sought, Trace, search
 from threadrun.client.waiting import waits_for
 from threadrun.errors import (
@@ -105,6 +105,8 @@ def _check(
         raise InvalidRequest([Problem("older_than", "0 or more")])
     if damaged and not run_keys:
         raise InvalidRequest([Problem("damaged", "name the runs whose records are damaged")])
+    if thread is not None:
+        checked_texts(profile=thread[0], thread_id=thread[1])
     for run_key in run_keys:
         checked(run_key)
 

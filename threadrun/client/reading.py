@@ -22,6 +22,7 @@ from threadrun.errors import (
     WaitTimeout,
 )
 from threadrun.keys import Keys
+from threadrun.plain_json import plain_json
 from threadrun.records import (
     RunRecord,
     RunSummary,
@@ -40,6 +41,9 @@ E = TypeVar("E", bound=StrEnum)
 FIRST_LOOK_SECONDS, SLOWEST_LOOK_SECONDS = 0.02, 0.25
 """How often a waiting caller looks at a run: often at first, then four times a second."""
 
+LAST_INDEX = 2**63 - 1
+"""Redis knows no higher index of a list."""
+
 SUMMARY_FIELDS = (
     "stage", "status", "outcome", "profile", "thread_id", "run_id", "created_ms", "finished_ms",
 )  # fmt: skip
@@ -48,6 +52,18 @@ SUMMARY_FIELDS = (
 def misasked(*problems: Problem) -> InvalidRequest:
     """Refuse a question; unlike an enqueue it would have stored nothing anyway."""
     return InvalidRequest(problems, "Correct it and ask again.")
+
+
+def checked_texts(**texts: object) -> None:
+    """Refuse what is no text that could be part of a Redis key.
+
+    Raises:
+        InvalidRequest: with the name of each.
+    """
+    problems: list[Problem] = []
+    plain_json(texts, "", problems)
+    if problems:
+        raise misasked(*problems)
 
 
 def checked(run_key: str) -> str:
@@ -158,10 +174,11 @@ def events(keys: Keys, run_key: str, after: int) -> Operation[tuple[list[Transit
     checked(run_key)
     if not isinstance(after, int) or after < 0:
         raise misasked(Problem("after", "0, or the seq of the last event seen"))
+    start = min(after, LAST_INDEX)
 
     def call(client: Any) -> Any:
         pipe = client.pipeline(transaction=True)
-        pipe.lrange(keys.events(run_key), after, -1)
+        pipe.lrange(keys.events(run_key), start, -1)
         pipe.hget(keys.run(run_key), "stage")
         return pipe.execute()
 
@@ -202,7 +219,8 @@ def list_runs(
     """List runs, newest first.
 
     Raises:
-        InvalidRequest: An unknown status, a limit outside 1..1000, a `since` without time zone.
+        InvalidRequest: An unknown status, a limit outside 1..1000, a `since` without time zone, a thread or profile
+            that is no text.
     """
     index = _index(keys, status, thread_id, profile)
     since_ms = _since_ms(since)
@@ -235,6 +253,7 @@ def _index(keys: Keys, status: str | None, thread_id: str | None, profile: str) 
     known = {*RunStatus, *Outcome, "none"}
     if status is not None and status not in known:
         raise misasked(Problem("status", f"one of {', '.join(sorted(known))}"))
+    checked_texts(thread_id=thread_id, profile=profile)
     if thread_id is not None:
         return keys.index_thread(profile, thread_id)
     return keys.index_runs() if status is None else keys.index_status(status)
