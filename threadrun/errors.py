@@ -210,8 +210,8 @@ class StoreUnavailable(ThreadrunError, ConnectionError):
         self.passing = passing
         """It may pass by itself: Redis restarts, loads its file, or changes its master."""
         self._tell(
-            f"Redis did not answer: {reason.rstrip('.')}. Repeat the call with the same idempotency_key; "
-            "it cannot enqueue the run twice.",
+            f"Redis did not answer: {reason.rstrip('.')}. Repeat the call: enqueuing with the same "
+            "idempotency_key cannot make a second run.",
             reason,
             passing,
         )
