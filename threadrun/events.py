@@ -76,7 +76,7 @@ LOGGED_EVENTS: Final = {
     "tool.refused_unknown": "a message named a call that is not in the ledger",
     "tool.refused_limit": "a message would have had a child killed within its handler's own limit; nothing was run",
     "tool.none_served": "at start: this tools worker was told no module with handlers",
-    "tool.queue_not_consumed": "at start: a handler's queue is not consumed by this worker",
+    "tool.queue_not_consumed": "at start: this worker does not consume a tool's queue, so it does not offer the tool",
     "message.refused": "a message was not what threadrun or a caller sends (`reason`, `task`); it was dropped",
     "message.not_sent": "the broker did not take a message; it will be sent again",
     "broker.unreachable": "the broker cannot be reached; it is tried again in `retry_seconds` (`error`, `detail`)",

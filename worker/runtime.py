@@ -256,8 +256,9 @@ class ToolsRuntime:
         self.keys = Keys(settings.key_prefix)
         self.redis = redis_client(settings)
         self.identity = Identity(new_worker_id(nodename), "tools", queues)
-        entries = {tool.name: tool.catalogue_entry() for tool in registry}
-        served = ServedByWorker(self.identity.worker_id, self.identity.about(), tools=entries)
+        # A tool whose queue nobody consumes would be accepted, and its calls would wait for ever.
+        self._offered = {tool.name: tool.catalogue_entry() for tool in registry if tool.queue in queues}
+        served = ServedByWorker(self.identity.worker_id, self.identity.about(), tools=self._offered)
         observer = Observer(engine.heartbeat_seconds, engine.dead_after_seconds)
         self._heartbeat = Heartbeat(self.redis, self.keys, served, observer, engine.heartbeat_seconds)
         self._file = LivenessFile(engine.liveness_file, "tools")
@@ -276,7 +277,7 @@ class ToolsRuntime:
         """Begin to beat."""
         self._heartbeat.start()
         self._liveness.start()
-        log.info("worker.started", **self.identity.shown(), tools=list(self._registry.names()))
+        log.info("worker.started", **self.identity.shown(), tools=list(self._offered))
 
     def drain(self) -> None:
         """Say that no more calls are taken; Celery lets those begun end."""

@@ -154,7 +154,7 @@ def _redis_findings(settings: Settings, kind: str) -> Sequence[Finding]:
 
 
 def check_queues(registry: ToolRegistry, consumed: Any) -> None:
-    """Warn of tools whose calls this worker will never get."""
+    """Warn of tools whose calls this worker would never get; it does not offer them."""
     if not len(registry):
         log.warning(
             "tool.none_served", detail="set THREADRUN_TOOLS__MODULES to the modules that hold handlers"
