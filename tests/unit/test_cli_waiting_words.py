@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.cli_record import after
+from tests.unit.cli_record import CREATED, REQUIRES, Event, after, made_record
 from tests.unit.cli_waits import NOW, call, waits
 from threadrun.cli.waiting_words import waiting_lines
 from threadrun.status import CallState, Stage
@@ -48,11 +48,11 @@ def test_a_waiting_run_names_who_has_its_thread(changed: dict[str, Any], line: s
             {"worker_seen_at": after(NOW - 40)},
             "handler add (attempt 1) runs on tools@vm, 3.2 s of 60 s; that worker gives no sign of life",
         ),
-        (CallState.PENDING, {}, "call of add waits for a worker of queue tools since 4 s"),
+        (CallState.PENDING, {}, "call of add waits for a worker of queue tools for 4 s"),
         (
             CallState.PENDING,
             {"sends": 3, "tool_seen_at": None},
-            "call of add waits for a worker of queue tools since 4 s, sent 3 times; no living worker serves add",
+            "call of add waits for a worker of queue tools for 4 s, sent 3 times; no living worker serves add",
         ),
     ],
 )
@@ -65,6 +65,30 @@ def test_a_run_in_stage_tools_names_each_call_without_an_output(
 
     assert lines[0] == line
     assert lines[1].startswith("call of other waits")
+
+
+REOPENED = {"round": 1, "index": 0, "reason": "worker_died"}
+
+
+@pytest.mark.parametrize(
+    ("events", "seconds"),
+    [
+        ([], "98.5"),
+        ([(70.0, "tool.sent_again", {"round": 1, "index": 0, "sends": 2})], "98.5"),
+        ([(70.0, "tool.reopened", {**REOPENED, "index": 1})], "98.5"),
+        ([(70.0, "tool.reopened", REOPENED)], "30"),
+        ([(80.0, "tool.released", {"round": 1, "index": 0})], "20"),
+    ],
+)
+def test_the_wait_for_a_worker_counts_from_when_the_call_was_open_and_not_from_its_last_message(
+    events: list[Event], seconds: str
+) -> None:
+    record = made_record("tools", [*CREATED, *REQUIRES, *events])
+    pending = waits(Stage.TOOLS, calls=(call(CallState.PENDING),))
+
+    assert waiting_lines(pending, record.transitions)[0] == (
+        f"call of add waits for a worker of queue tools for {seconds} s"
+    )
 
 
 @pytest.mark.parametrize(

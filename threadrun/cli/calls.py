@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from threadrun.cli.screen import plain
-from threadrun.records import RunRecord, ToolCallRecord
+from threadrun.records import RunRecord, ToolCallRecord, Transition
 from threadrun.status import CallState
 
 _OPEN = frozenset({CallState.PENDING, CallState.CLAIMED, CallState.UNKNOWN})
@@ -85,6 +86,17 @@ def _remarks(call: ToolCallRecord, sends: int, *, goes_on: bool) -> tuple[str, .
     if sends > 1:
         said.append(f"sent {sends} times")
     return tuple(said)
+
+
+def open_since(events: Sequence[Transition], round_: int, index: int) -> datetime | None:
+    """Find when a call was opened with its round, or last given back; its messages may be sent anew meanwhile."""
+    for event in reversed(events):
+        place = (event.data.get("round"), event.data.get("index"))
+        if event.type in {"tool.reopened", "tool.released"} and place == (round_, index):
+            return event.at
+        if event.type == "run.requires_action" and place[0] == round_:
+            return event.at
+    return None
 
 
 def worker_name(worker_id: str) -> str:

@@ -5,7 +5,7 @@ What users and models wrote stands in a document only if it was asked for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -49,7 +49,7 @@ def run_document(record: RunRecord, waits: WaitsFor, *, content: bool) -> Docume
         "incomplete_reason": run.incomplete_details.reason if run and run.incomplete_details else None,
         "last_error_code": run.last_error.code if run and run.last_error else None,
         "last_answer": answer_document(record.last_answer, content=content),
-        "waits_for": None if record.final and not waits.tells else waits_document(waits),
+        "waits_for": None if record.final and not waits.tells else waits_document(waits, record.transitions),
         "timeline": [row_document(row, record.created_at) for row in timeline(record, waits.at)],
         "tool_calls": [call_document(call, content=content) for call in record.tool_calls],
         "transitions": [event_document(event) for event in record.transitions],
@@ -98,10 +98,10 @@ def shown_error(answer: ProviderAnswer, *, content: bool) -> Mapping[str, str | 
     return {**answer.error, "message": None}
 
 
-def waits_document(waits: WaitsFor) -> Document:
+def waits_document(waits: WaitsFor, events: Sequence[Transition]) -> Document:
     """Spell what a run waits for."""
     return {
-        "text": waiting_lines(waits),
+        "text": waiting_lines(waits, events),
         "at": iso(waits.at),
         "next_look_at": iso(waits.next_look_at),
         "in_hand": waits.in_hand,

@@ -68,7 +68,8 @@ def _never(record: RunRecord) -> str:
 
 def _facts(record: RunRecord, waits: WaitsFor, *, content: bool) -> Iterator[tuple[str, str]]:
     if not record.final or waits.tells:
-        yield from (("now" if at == 0 else "", line) for at, line in enumerate(waiting_lines(waits)))
+        lines = waiting_lines(waits, record.transitions)
+        yield from (("now" if at == 0 else "", line) for at, line in enumerate(lines))
     yield "assistant", f"{plain(record.request.assistant_id)}, profile {plain(record.profile)}"
     yield "thread", plain(record.thread_id or _never(record))
     yield (

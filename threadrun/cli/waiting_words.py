@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from threadrun.cli.calls import worker_name
+from threadrun.cli.calls import open_since, worker_name
 from threadrun.cli.screen import brief, plain
 from threadrun.client import CallWait, WaitsFor
+from threadrun.records import Transition
 from threadrun.status import CallState, Stage
 
 _HELD = {
@@ -32,13 +33,13 @@ def why_held(held: str, profile: str) -> str:
     return _HELD.get(held, "see `threadrun events`").format(profile=plain(profile))
 
 
-def waiting_lines(waits: WaitsFor) -> list[str]:
-    """Say what a run waits for: the cause first, then when it is looked at again."""
+def waiting_lines(waits: WaitsFor, events: Sequence[Transition] = ()) -> list[str]:
+    """Say what a run waits for: the cause first, then when it is looked at again; its events tell since when."""
     if waits.final:
         return [_done(waits)]
     if waits.quarantined_at:
         return [_quarantined(waits)]
-    return [*_stage(waits), *troubles(waits), _next_look(waits)]
+    return [*_stage(waits, events), *troubles(waits), _next_look(waits)]
 
 
 def _done(waits: WaitsFor) -> str:
@@ -55,7 +56,7 @@ def _quarantined(waits: WaitsFor) -> str:
     )
 
 
-def _stage(waits: WaitsFor) -> Iterator[str]:
+def _stage(waits: WaitsFor, events: Sequence[Transition]) -> Iterator[str]:
     match waits.stage:
         case Stage.WAITING:
             yield _thread(waits)
@@ -64,7 +65,7 @@ def _stage(waits: WaitsFor) -> Iterator[str]:
         case Stage.POLL:
             yield f"the provider has it: {waits.status or 'no status yet'}"
         case Stage.TOOLS if waits.calls:
-            yield from (_call(waits, call) for call in waits.calls)
+            yield from (_call(waits, call, events) for call in waits.calls)
         case Stage.TOOLS | Stage.SUBMIT:
             yield "its tool outputs wait to be sent"
         case Stage.CANCEL:
@@ -86,7 +87,7 @@ def _thread(waits: WaitsFor) -> str:
     return f"waits for the thread held by run {plain(waits.thread_holder)} ({where}) since {since} s{ahead}"
 
 
-def _call(waits: WaitsFor, call: CallWait) -> str:
+def _call(waits: WaitsFor, call: CallWait, events: Sequence[Transition]) -> str:
     tool = plain(call.tool)
     if call.state is CallState.UNKNOWN:
         return _parked(waits, call)
@@ -97,8 +98,9 @@ def _call(waits: WaitsFor, call: CallWait) -> str:
         if not waits.is_alive(call.worker_seen_at):
             text += "; that worker gives no sign of life"
         return text
-    since = f" since {brief(waits.at - call.sent_at)} s" if call.sent_at else ""
-    text = f"call of {tool} waits for a worker of queue {plain(call.queue)}{since}"
+    since = open_since(events, call.round, call.index) or call.sent_at
+    took = f" for {brief(waits.at - since)} s" if since else ""
+    text = f"call of {tool} waits for a worker of queue {plain(call.queue)}{took}"
     if call.sends > 1:
         text += f", sent {call.sends} times"
     if not waits.is_alive(call.tool_seen_at):
