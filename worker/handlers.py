@@ -150,7 +150,10 @@ class HandlerRuntime:
             log.error(
                 "tool.failed",
                 run_key=at.run_key,
+                run_id=held.call.run_id,
+                **_place(at),
                 tool=tool.name,
+                attempt=held.claim.attempt,
                 reference=result.reference,
                 places=result.places,
             )

@@ -60,7 +60,7 @@ def settled(round_: int, settlement: Settlement) -> Event:
 
 def reopened(round_: int, call: CallView, reason: str) -> Event:
     """Describe that a call will be run again."""
-    return Event("tool.reopened", {**_place(round_, call), "reason": reason})
+    return Event("tool.reopened", {**_place(round_, call), "reason": reason, "worker": call.worker})
 
 
 def set_aside(round_: int, aside: SettingAside) -> Event:
@@ -76,7 +76,7 @@ def quarantined(round_: int, call: CallView) -> Event:
 
 
 def _place(round_: int, call: CallView) -> dict[str, Any]:
-    return {"round": round_, "index": call.index, "attempt": call.attempts}
+    return {"round": round_, "index": call.index, "tool": call.tool, "attempt": call.attempts}
 
 
 def _log_quarantined(run: RunView, call: CallView, *, stored: bool) -> None:

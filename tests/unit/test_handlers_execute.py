@@ -210,6 +210,7 @@ def test_any_other_exception_is_masked_for_the_model_placed_in_the_log_and_whole
     assert "LookupError: secret of the house" in row.error
     (failed,) = [line for line in logs if line["event"] == "tool.failed"]
     assert failed["reference"] == told["reference"]
+    assert (failed["tool"], failed["round"], failed["index"], failed["attempt"]) == ("broken", 1, 0, 1)
     assert "LookupError" in failed["places"]
     assert "in broken" in failed["places"]
     assert "secret of the house" not in str(logs)

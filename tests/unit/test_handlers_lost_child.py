@@ -53,9 +53,13 @@ def test_a_child_killed_at_its_hard_limit_has_timed_out(house, lost):
 def test_a_killed_idempotent_call_is_run_again(house, lost):
     at = claimed(house, idempotent=True, attempts=2)
 
-    assert lost.settle(at, PID, timed_out=False) == "reopened"
+    with capture_logs() as logs:
+        assert lost.settle(at, PID, timed_out=False) == "reopened"
     assert house.row(at).state is CallState.PENDING
     assert house.events(at)[-1] == "tool.reopened"
+    assert [(line["event"], line["tool"], line["worker"]) for line in logs] == [
+        ("tool.reopened", "add", WORKER)
+    ]
 
 
 def test_an_idempotent_call_that_killed_three_children_is_quarantined_and_run_no_more(house, lost):
@@ -70,9 +74,11 @@ def test_an_idempotent_call_that_killed_three_children_is_quarantined_and_run_no
     row = house.row(at)
     assert (row.kind, row.deaths, row.quarantined) == ("unknown_outcome", 3, True)
     assert house.events(at)[-3:] == ["tool.quarantined", "tool.settled", "run.outputs_ready"]
-    assert [(line["event"], line["log_level"]) for line in logs if "quarantined" in line["event"]] == [
-        ("tool.quarantined", "warning")
+    assert [(line["event"], line["log_level"], line["tool"]) for line in logs if "tool" in line] == [
+        ("tool.quarantined", "warning", "add"),
+        ("tool.settled", "warning", "add"),
     ]
+    assert {event.data["tool"] for event in house.record(at).transitions[-3:-1]} == {"add"}
     assert [one.state for one in house.client.quarantined()] == ["told"]
 
 

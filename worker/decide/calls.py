@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from threadrun.models import RequiredToolCall, Run
 from threadrun.status import CallState, Outcome, Stage
@@ -82,11 +82,9 @@ def open_round(run: RunView, shown: Run, seen: RunSeen, changes: Changes, now: i
         left_ms=0,
         intent=None,
     )
-    answered = [
-        Event(_ANSWERED.get(r.kind, "tool.refused"), {"round": number, "index": r.index, "kind": r.kind})
-        for r in rows
-        if r.kind
-    ]
+    # A name that is neither served nor the caller's was made up by the model, and events hold no content.
+    known = tools.keys() | set(run.tool_names.split(","))
+    answered = [_answered(number, row, known) for row in rows if row.kind]
     opened = Event("run.requires_action", {"round": number, "calls": len(rows)})
     changes = replace(
         changes,
@@ -104,6 +102,12 @@ def open_round(run: RunView, shown: Run, seen: RunSeen, changes: Changes, now: i
 
 
 _ANSWERED = {"approved": "tool.approved", "denied": "tool.denied"}
+
+
+def _answered(round_: int, row: NewCall, known: Collection[str]) -> Event:
+    named = {"tool": row.tool} if row.tool in known else {}
+    data = {"round": round_, "index": row.index, **named, "kind": row.kind}
+    return Event(_ANSWERED.get(row.kind, "tool.refused"), data)
 
 
 def _beyond_limits(

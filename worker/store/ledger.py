@@ -210,7 +210,7 @@ def _deaths(at: CallAddress, after: CallView | None) -> tuple[str, Arg, Arg]:
     if after is None:
         return "", "", ""
     told = {"attempt": after.attempts, "strikes": after.strikes, "deaths": after.deaths}
-    event = {"type": "tool.quarantined", "round": at.round, "index": at.index, **told}
+    event = {"type": "tool.quarantined", "round": at.round, "index": at.index, "tool": after.tool, **told}
     begins = after.quarantined and after.state is CallState.CLAIMED
     return compact_json(event) if begins else "", after.strikes, after.deaths
 

@@ -40,6 +40,8 @@ async def test_an_idempotent_call_of_a_dead_worker_is_run_again_under_the_same_p
     await see_redis(house, 25)
 
     assert state(house, at) is CallState.PENDING
+    (reopened,) = [e.data for e in house.record(at.run_key).transitions if e.type == "tool.reopened"]
+    assert (reopened["tool"], reopened["reason"], reopened["worker"]) == ("look", "worker_died", "tools@a")
     assert [message.args for message in house.outbox.sent] == [(at.run_key, 1, 0)]
     await house.carry()
     record = house.record(at.run_key)
@@ -55,6 +57,8 @@ async def test_any_other_call_of_a_dead_worker_is_reported_as_unknown_and_never_
     record = house.record(at.run_key)
     assert (record.outcome, record.tool_calls[0].attempts) == (Outcome.COMPLETED, 1)
     assert record.tool_calls[0].kind == "unknown_outcome"
+    (settled,) = [event.data for event in record.transitions if event.type == "tool.settled"]
+    assert (settled["tool"], settled["kind"]) == ("add", "unknown_outcome")
     assert house.entered == []
     assert "whether it had an effect is unknown" in house.provider.submitted[0][0].output
 

@@ -60,12 +60,19 @@ def test_a_call_that_nobody_serves_is_answered_at_once_and_the_others_are_sent()
     assert json.loads(missing.output)["error"]["kind"] == "missing_tool"
     assert [call.index for call in move.changes.sent] == [1]
     assert names(move.changes.events) == ["run.requires_action", "tool.refused"]
+    # A name that the model made up is content.
+    assert dict(move.changes.events[1].data) == {"round": 1, "index": 0, "kind": "missing_tool"}
 
 
 def test_a_served_tool_that_this_run_may_not_call_is_missing_to_it():
     move = opened(ADD, LOOK, tool_names="look")
 
     assert [row.kind for row in move.changes.opened] == ["missing_tool", ""]
+    assert move.changes.events[1].data["tool"] == "add"
+
+
+def test_a_tool_that_the_caller_named_and_nobody_serves_any_more_is_told_by_its_name():
+    assert opened(NOBODYS, tool_names="look,fly").changes.events[1].data["tool"] == "fly"
 
 
 def test_a_run_that_may_call_nothing_may_call_nothing():
