@@ -127,10 +127,38 @@ def test_a_missing_dependency_of_a_module_is_told_apart(write):
 
 def test_a_module_that_raises_is_named_without_repeating_its_text(write):
     write("shop.py", "raise KeyError('sk-secret')\n")
-    with pytest.raises(ToolModuleError, match="its import raised KeyError") as refused:
+    with pytest.raises(
+        ToolModuleError, match=r"its import raised KeyError in <module> \(\S+shop\.py:1\); correct it"
+    ) as refused:
         ToolRegistry.load(["shop"])
     assert "sk-secret" not in str(refused.value)
     assert isinstance(refused.value.__cause__, KeyError)
+
+
+def test_an_import_that_fails_deep_down_names_the_modules_own_line_and_the_one_that_raised(write):
+    lines = ["def step(left):", "    if left: step(left - 1)", "    1 / 0", "step(30)", ""]
+    write("deep.py", "\n".join(lines))
+    write("shop.py", "\nimport deep\n")
+    with pytest.raises(ToolModuleError) as refused:
+        ToolRegistry.load(["shop"])
+    places = refused.value.reason.partition(" in ")[2].partition(";")[0].split(", ")
+    assert [place.rpartition("/")[2] for place in places] == [
+        "shop.py:2)", "deep.py:4)", "deep.py:2)", "deep.py:2)", "deep.py:2)", "deep.py:3)",
+    ]  # fmt: skip
+
+
+def test_a_module_that_cannot_be_parsed_names_the_line_without_repeating_it(write):
+    write("shop.py", "x = 1\nsecret = = 2\n")
+    with pytest.raises(ToolModuleError, match=r"SyntaxError in \S+shop\.py:2; correct it") as refused:
+        ToolRegistry.load(["shop"])
+    assert "secret" not in str(refused.value)
+
+
+def test_a_failed_import_of_a_name_is_placed_too(write):
+    write("other.py", "")
+    write("shop.py", "\nfrom other import nothing\n")
+    with pytest.raises(ToolModuleError, match=r"cannot import name .* in <module> \(\S+shop\.py:2\)"):
+        ToolRegistry.load(["shop"])
 
 
 def test_a_script_that_exits_on_import_does_not_take_the_worker_with_it(write):
@@ -147,7 +175,8 @@ def test_a_name_that_is_no_module_name_is_refused(name):
 
 def test_a_module_with_an_unfit_tool_says_what_is_wrong_with_it(write):
     write("shop.py", HEADER + "@tool\ndef buy(what): ...\n")
-    with pytest.raises(ToolDefinitionError, match="parameter what has no annotation"):
+    told = r"registered: shop\.buy \(\S+shop\.py:3\): parameter what has no annotation"
+    with pytest.raises(ToolDefinitionError, match=told):
         ToolRegistry.load(["shop"])
 
 

@@ -88,7 +88,7 @@ def test_a_method_is_refused_while_its_class_is_being_defined():
     ],
 )
 def test_what_is_no_plain_function_is_refused(thing):
-    with pytest.raises(ToolDefinitionError, match="put @tool"):
+    with pytest.raises(ToolDefinitionError, match=r"\S+test_tools_signature\.py:\d+\); put @tool"):
         tool(thing)
 
 

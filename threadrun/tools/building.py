@@ -29,10 +29,12 @@ def build_tool(
     """
     if not isinstance(function, FunctionType):
         kind = type(function).__name__
+        place = f" ({caller.f_code.co_filename}:{caller.f_lineno})" if caller else ""
         raise ToolDefinitionError(
-            str(name or kind), f"it is a {kind}; put @tool or @tool(name=…) on a plain function"
+            str(name or kind), f"it is a {kind}{place}; put @tool or @tool(name=…) on a plain function"
         )
     name = function.__name__ if name is None else name
+    origin = Origin.of(function)
     signature = read_signature(function, caller)
     problems = [*name_problems(name, description), *options.problems(), *signature.problems]
     try:
@@ -41,23 +43,23 @@ def build_tool(
         schema = build_schema(model, said.parameters)
     except Exception as error:  # whatever a foreign type raises; tried alone, the unfit parameters show
         problems += schema_problems(signature.parameters) or [f"its arguments have no JSON schema: {error}"]
-        raise _refusal(name, problems) from None
+        raise _refusal(name, origin, problems) from None
     problems += default_problems(signature.parameters)
     if problems:
-        raise _refusal(name, problems)
+        raise _refusal(name, origin, problems)
     return Tool(
         name=name,
         description=said.tool if description is None else description,
         parameters=schema,
         function=function,
         options=options,
-        origin=Origin.of(function),
+        origin=origin,
         arguments_model=model,
         parameter_names=tuple(parameter.name for parameter in signature.parameters),
         context_name=signature.context_name,
     )
 
 
-def _refusal(name: object, problems: list[str]) -> ToolDefinitionError:
+def _refusal(name: object, origin: Origin, problems: list[str]) -> ToolDefinitionError:
     lines = "".join(f"\n  - {problem}" for problem in problems)
-    return ToolDefinitionError(str(name), problems[0] if len(problems) == 1 else lines)
+    return ToolDefinitionError(str(name), f"{origin}:{f' {problems[0]}' if len(problems) == 1 else lines}")

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import traceback
 from collections.abc import Iterable, Iterator
 from types import FunctionType, ModuleType
 
 from threadrun.errors import ToolDefinitionError, ToolModuleError
 from threadrun.tools.definition import Tool
+
+_SHOWN = 3
+"""How many of the first and of the last places of a failed import are told."""
+
+_IMPORTERS = {
+    __file__, importlib.__file__, "<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>",
+}  # fmt: skip
 
 
 def import_tools(name: str, registered: Iterable[Tool]) -> list[Tool]:
@@ -48,9 +56,23 @@ def _import_problem(name: str, error: BaseException) -> str:
             "that holds it on PYTHONPATH"
         )
     if isinstance(error, ImportError):
-        return f"its import failed ({error}); install or correct what it imports"
+        return f"its import failed ({error}){_places(error)}; install or correct what it imports"
     # The text of a foreign error may hold a secret; it stands in the traceback, as the cause.
-    return f"its import raised {type(error).__name__}; correct it, the traceback tells where"
+    return f"its import raised {type(error).__name__}{_places(error)}; correct it"
+
+
+def _places(error: BaseException) -> str:
+    """Say where an import failed: the module's own lines first, those that raised last."""
+    lines = ((frame.f_code, line) for frame, line in traceback.walk_tb(error.__traceback__))
+    places = [
+        f"{code.co_name} ({code.co_filename}:{line})"
+        for code, line in lines
+        if code.co_filename not in _IMPORTERS
+    ]
+    if isinstance(error, SyntaxError) and error.filename:
+        places.append(f"{error.filename}:{error.lineno}")
+    shown = places[:_SHOWN] + places[_SHOWN:][-_SHOWN:]
+    return f" in {', '.join(shown)}" if shown else ""
 
 
 def _in_namespace(module: ModuleType) -> Iterator[Tool]:
