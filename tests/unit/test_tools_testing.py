@@ -41,6 +41,17 @@ def test_arguments_may_be_the_text_that_a_model_writes(book):
     ]
 
 
+def test_a_handler_that_raises_is_shown_with_its_own_cause_alone():
+    @tool
+    def boom() -> str:
+        raise LookupError("no such shelf")
+
+    result = call_tool(boom)
+    assert result.error.startswith("Traceback")
+    assert result.error.endswith("LookupError: no such shelf\n")
+    assert "RuntimeError" not in result.error + result.places
+
+
 def test_an_undecorated_function_is_refused():
     with pytest.raises(TypeError, match="decorate it with @tool"):
         call_tool(len)

@@ -75,11 +75,7 @@ def call_tool(
     tool = _tool_of(function)
     context = _context(tool.timeout_seconds, overrides)
     text = arguments if isinstance(arguments, str) else to_json(arguments).decode("utf-8")
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return tool.call(text, context)
-    return _call_in_thread(tool, text, context)
+    return _call_in_thread(tool, text, context) if _loop_is_running() else tool.call(text, context)
 
 
 def _context(timeout_seconds: float, overrides: ContextOverrides) -> ToolContext:
@@ -102,6 +98,14 @@ def _tool_of(function: ToolFunction[..., Any] | Tool) -> Tool:
     if not isinstance(tool, Tool):
         raise TypeError(f"{function!r} is no tool; decorate it with @tool")
     return tool
+
+
+def _loop_is_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _call_in_thread(tool: Tool, text: str, context: ToolContext) -> ToolResult:
