@@ -72,7 +72,7 @@ LOGGED_EVENTS: Final = {
     "tool.settled_late": "a handler ended after its run had moved on; its output changes nothing",
     "tool.failed": "a handler raised; `reference` is what the model was told, `places` where; the record says all",
     "tool.not_claimed": "a message came for a call that is not to be run any more (`verdict`)",
-    "tool.not_served_here": "this worker does not have the handler; another one may",
+    "tool.not_served_here": "this worker does not have the handler; the call is sent again soon, for another one",
     "tool.refused_unknown": "a message named a call that is not in the ledger",
     "tool.refused_limit": "a message would have had a child killed within its handler's own limit; nothing was run",
     "tool.none_served": "at start: this tools worker was told no module with handlers",

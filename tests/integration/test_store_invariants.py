@@ -273,6 +273,10 @@ class Life(RuleBasedStateMachine):
     def reopen_call(self, key, back, index, token):
         self.do(reopen(self.store, self.call_at(key, back, index), token))
 
+    @rule(key=keys, back=st.integers(0, 1), index=st.integers(0, 1))
+    def pass_call_on(self, key, back, index):
+        self.do(self.store.ledger.pass_on(self.call_at(key, back, index)))
+
     def call_at(self, key, back, index):
         """Name a call of the present round, or of the one before it."""
         present = int(self.backend.sync.hget(self.backend.keys.run(key), "round") or 0)

@@ -84,6 +84,8 @@ async def eventful_life(backend: Backend) -> dict[str, object]:
     await store.rest(resting, 1_000)
     await store.attend(resting, 0, "op", polls=1, requests=1)
     await opened(store, backend.now_ms(), 2)
+    backend.sync.hset(backend.keys.calls("b"), "1:1:sends", 1)
+    assert await store.ledger.pass_on(CallAddress("b", 1, 1))
     await claim_call(store, CallAddress("b", 1, 0), "x")
     await reopen(store, CallAddress("b", 1, 0), "x", 1_000)
     client.cancel("b")

@@ -66,6 +66,7 @@ async def test_a_runs_life_uses_every_script_file_and_no_other(backend, client, 
     await store.attend(run, 0, "op")
     await store.told(await claim_one(store, Stage.FINALIZE))
     await reopen(store, CallAddress(key, 1, 0), "token")
+    await store.ledger.pass_on(CallAddress(key, 1, 0))
     await claim_call(store, CallAddress(key, 1, 0), "token")
     client.cancel(key)
     await decided_life(backend, client, store)

@@ -33,13 +33,22 @@ class Ledgerful:
         self.client = RunClient(self.redis, key_prefix=self.keys.prefix)
 
     def call(
-        self, tool: str, arguments: object = None, *, until_seconds: float = 600.0, **row: Any
+        self,
+        tool: str,
+        arguments: object = None,
+        *,
+        until_seconds: float = 600.0,
+        sent: bool = False,
+        **row: Any,
     ) -> CallAddress:
-        """Enqueue a run and open a round with one call of a tool."""
+        """Enqueue a run and open a round with one call of a tool, whose message was sent or is still to be."""
         key = self.client.enqueue("asst", messages="hi", metadata={"unit": "celsius"}).key
         text = json.dumps(arguments or {})
         opened = NewCall(0, "call_1", "function", tool, text, CallState.PENDING, **row)
         self.with_store(lambda store: self._open(store, opened, until_seconds))
+        if sent:
+            seconds, _ = self.redis.time()
+            self.redis.hset(self.keys.calls(key), mapping={"1:0:sends": 1, "1:0:sent_ms": seconds * 1000})
         return CallAddress(key, 1, 0)
 
     async def _open(self, store: RunStore, opened: NewCall, until_seconds: float) -> None:

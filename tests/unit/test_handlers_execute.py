@@ -141,12 +141,19 @@ def test_a_message_for_a_call_that_is_not_in_the_ledger_is_refused(house, runtim
     assert house.redis.exists(house.keys.run("nobody")) == 0
 
 
-def test_a_tool_that_this_worker_does_not_have_is_left_to_another(house, runtime):
-    at = house.call("elsewhere")
+def test_a_tool_that_this_worker_does_not_have_is_passed_on_to_another(house, runtime):
+    at = house.call("elsewhere", sent=True)
 
-    assert runtime.execute(at) == "not_served_here"
+    with capture_logs() as logs:
+        assert runtime.execute(at) == "not_served_here"
     assert (house.row(at).state, house.row(at).attempts) == (CallState.PENDING, 0)
     assert "tool.claimed" not in house.events(at)
+    assert house.redis.hget(house.keys.calls(at.run_key), "1:0:sends") == "0"
+    due = house.redis.zscore(house.keys.agenda(Stage.TOOLS, "default"), at.run_key)
+    assert due <= house.redis.time()[0] * 1000 + 1000
+    assert [(line["event"], line["tool"], line["round"], line["index"]) for line in logs] == [
+        ("tool.not_served_here", "elsewhere", 1, 0)
+    ]
 
 
 def test_a_second_message_for_a_call_runs_nothing(house, runtime):

@@ -29,6 +29,9 @@ IN_HAND_MS = 20_000
 
 HANDS_LIFE_SECONDS = 86_400
 
+FIRST_PASS_MS, LONGEST_PASS_MS = 250, 15_000
+"""How soon a call that came to a worker without its handler is sent again; the pause doubles in two times."""
+
 
 def row_field(round_: int, index: int, name: str) -> str:
     """Name a field of a row in the ledger's hash."""
@@ -192,6 +195,14 @@ class Ledger:
             self._keys.prefix, at.run_key, at.round, at.index, token, delay_ms, event, strikes, deaths,
         ]  # fmt: skip
         return self._scripts.call("reopen", self._key_names(at.run_key, worker_id), args)
+
+    def pass_on(self, at: CallAddress) -> Any:
+        """Have a pending call that came to a worker without its handler sent again soon; answers 1 or 0."""
+        args: list[Arg] = [
+            self._keys.prefix, at.run_key, at.round, at.index, FIRST_PASS_MS, LONGEST_PASS_MS,
+        ]  # fmt: skip
+        names = [self._keys.run(at.run_key), self._keys.calls(at.run_key)]
+        return self._scripts.call("pass_on", names, args)
 
     def set_aside(
         self, at: CallAddress, after: CallView, kind: str, error: str, event: str, *, worker_id: str = ""

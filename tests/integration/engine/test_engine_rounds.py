@@ -33,3 +33,39 @@ async def test_a_run_that_seemed_to_move_on_and_asks_again_enters_no_handler_twi
     assert (record.outcome, [call.round for call in record.tool_calls]) == (Outcome.COMPLETED, [1, 1])
     assert [call.attempts for call in record.tool_calls] == [1, 1]
     assert [output.output for output in house.provider.submitted[0]] == ["3", "out1.1"]
+
+
+async def wrong_worker_takes(house) -> int:
+    """Have what was sent taken by a worker without the handler; gives how many messages that were."""
+    messages = house.outbox.take("tools.execute")
+    for message in messages:
+        await house.store.ledger.pass_on(CallAddress(*message.args))
+    return len(messages)
+
+
+async def test_a_call_that_a_worker_without_its_handler_took_comes_to_another_within_a_second(new_house):
+    house = new_house(ScriptedProvider(["add"]))
+    key = house.enqueue()
+    await house.carry(until=Stage.TOOLS)
+    assert await wrong_worker_takes(house) == 1
+    await house.carry()
+
+    record = house.record(key)
+    assert (record.outcome, record.tool_calls[0].attempts) == (Outcome.COMPLETED, 1)
+    (claimed,) = [event.at for event in record.transitions if event.type == "tool.claimed"]
+    (asked,) = [event.at for event in record.transitions if event.type == "run.requires_action"]
+    assert (claimed - asked).total_seconds() < 1
+
+
+async def test_a_call_whose_handler_no_worker_has_is_sent_ever_more_rarely(new_house):
+    house = new_house(ScriptedProvider(["add"]))
+    key = house.enqueue(deadline_seconds=300)
+    await house.carry(until=Stage.TOOLS)
+    sent = 0
+    while house.record(key).stage is Stage.TOOLS:
+        sent += await wrong_worker_takes(house)
+        if not await house.serve_due():
+            house.turn(max(0.001, min(house.due().values())))
+
+    assert 20 <= sent <= 32
+    assert len(house.events(key)) < 20
