@@ -84,9 +84,25 @@ def lost_record(scene: Scene) -> None:
     scene.redis.delete(scene.keys.run("run"))
 
 
+def damaged_schema(scene: Scene) -> None:
+    scene.redis.hset(scene.keys.run("run"), "schema", "one")
+
+
+def damaged_event(scene: Scene) -> None:
+    scene.redis.rpush(scene.keys.events("run"), "{")
+
+
+def no_hash(scene: Scene) -> None:
+    scene.redis.delete(scene.keys.run("run"))
+    scene.redis.set(scene.keys.run("run"), "text")
+
+
 @pytest.mark.parametrize(
     ("breach", "rule"),
     [
+        (damaged_schema, "run.damaged"),
+        (damaged_event, "run.damaged"),
+        (no_hash, "run.damaged"),
         (forget_agenda, "agenda.astray"),
         (second_agenda, "agenda.astray"),
         (twin_event, "events.gap"),

@@ -224,6 +224,14 @@ async def test_a_call_that_killed_too_often_and_whose_model_was_told_is_listed_u
     assert places(client) == []
 
 
+async def test_a_damaged_record_hides_nothing_else_that_waits(backend, client, store, at):
+    await park(store, at)
+    await park(store, CallAddress(at.run_key, 1, 1), "u")
+    backend.sync.hset(backend.keys.calls(at.run_key), "1:0:deaths", "many")
+
+    assert places(client) == [("order-7/1/0", "unreadable"), ("order-7/1/1", "parked")]
+
+
 async def test_everything_that_a_run_has_on_the_list_leaves_with_it(backend, client, store, at):
     await park(store, at)
     await park(store, CallAddress(at.run_key, 1, 1), "u")

@@ -11,6 +11,8 @@ class Rule(StrEnum):
 
     RUN_MISSING = "run.missing"
     """Every accepted run has a record."""
+    RUN_DAMAGED = "run.damaged"
+    """Every record can be read."""
     RUN_NOT_ENDED_ONCE = "run.not_ended_once"
     """A finished run has one end, as its last event; an open run has none."""
     EVENT_GAP = "events.gap"

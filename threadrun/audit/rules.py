@@ -33,6 +33,11 @@ def missing(run_key: str, known_by: str) -> Breach:
     return Breach(Rule.RUN_MISSING, run_key, text)
 
 
+def damaged(run_key: str, reason: str) -> Breach:
+    """Say that a record cannot be read, and so not be judged."""
+    return Breach(Rule.RUN_DAMAGED, run_key, f"its record, events or calls cannot be read ({reason})")
+
+
 def _end(run: Kept) -> Iterator[Breach]:
     ends = [event.seq for event in run.events if event.type == END]
     last = run.events[-1].type if run.events else ""

@@ -9,13 +9,15 @@ from typing import Any
 
 from threadrun.audit import Audit, Breach, Evidence, Kept, KeptEvent, Tally, judge
 from threadrun.audit.kept import kept_calls, named
-from threadrun.audit.rules import missing
+from threadrun.audit.rules import damaged, missing
 from threadrun.client.catalogue import read_catalogue
 from threadrun.client.operation import Operation, Pause
+from threadrun.client.reading import rows_of, told_apart
 from threadrun.client.stats import OPEN_STAGES
+from threadrun.errors import RecordDamaged
 from threadrun.keys import Keys
-from threadrun.records import SCHEMA
-from threadrun.status import TERMINAL_STATUSES, Outcome, RunStatus
+from threadrun.records import SCHEMA, telling_damage
+from threadrun.status import TERMINAL_STATUSES, Outcome, RunStatus, Stage
 
 PAGE = 50
 """How many runs are read at one moment."""
@@ -28,6 +30,7 @@ LABELS = tuple(dict.fromkeys(["none", *map(str, RunStatus), *map(str, Outcome)])
 
 _OPEN_LABELS = frozenset({"none", *RunStatus} - TERMINAL_STATUSES)
 _FIELDS = ("schema", "stage", "status", "outcome", "run_id", "tells")
+_GONE = [None] * len(_FIELDS)
 
 
 def audit(keys: Keys, evidence: Evidence) -> Operation[Audit]:
@@ -79,24 +82,27 @@ def _look(keys: Keys, known: dict[str, str], evidence: Evidence, tally: Tally) -
     run_keys = list(known)
     for start in range(0, len(run_keys), PAGE):
         page = run_keys[start : start + PAGE]
-        homes = yield lambda client: _homes(client, keys, page)  # noqa: B023 called before the next turn
+        homes = yield from rows_of(keys, page, "profile", "thread_id")
         answers = yield lambda client: _page(client, keys, page, homes)  # noqa: B023 called before the next turn
         for run_key, answer in zip(page, answers, strict=True):
-            found += _judged(run_key, answer, known[run_key], evidence, tally)
+            found += _judged(run_key, told_apart(answer), known[run_key], evidence, tally)
     return found
 
 
 def _judged(
     run_key: str, answer: Sequence[Any], known_by: str, evidence: Evidence, tally: Tally
 ) -> Iterable[Breach]:
-    row = dict(zip(_FIELDS, answer[0], strict=True))
-    if row["stage"] is None:
+    if answer[0] == _GONE:
         return [missing(run_key, known_by)] if known_by else []
     tally.runs += 1
-    if int(row["schema"] or 0) > SCHEMA:
+    try:
+        with telling_damage(run_key):
+            run = _kept(run_key, answer)
+    except RecordDamaged as error:
+        return [damaged(run_key, error.reason)]
+    if run is None:
         tally.too_new += 1
         return []
-    run = _kept(run_key, row, answer)
     tally.finished += run.finished
     tally.events += len(run.events)
     tally.calls += len(run.calls)
@@ -104,16 +110,12 @@ def _judged(
     return judge(run, evidence)
 
 
-def _homes(client: Any, keys: Keys, page: Sequence[str]) -> Any:
-    pipe = client.pipeline(transaction=False)
-    for run_key in page:
-        pipe.hmget(keys.run(run_key), "profile", "thread_id")
-    return pipe.execute()
-
-
-def _page(client: Any, keys: Keys, page: Sequence[str], homes: Sequence[Sequence[str | None]]) -> list[Any]:
+def _page(
+    client: Any, keys: Keys, page: Sequence[str], homes: Sequence[Sequence[str | None] | None]
+) -> list[Any]:
     pipe = client.pipeline(transaction=True)
-    for run_key, (profile, thread_id) in zip(page, homes, strict=True):
+    for run_key, home in zip(page, homes, strict=True):
+        profile, thread_id = home or (None, None)
         thread = keys.thread(profile, thread_id) if profile and thread_id else keys.nothing()
         pipe.hmget(keys.run(run_key), _FIELDS)
         pipe.lrange(keys.events(run_key), 0, -1)
@@ -125,16 +127,20 @@ def _page(client: Any, keys: Keys, page: Sequence[str], homes: Sequence[Sequence
             pipe.zscore(keys.agenda(stage, profile or "default"), run_key)
         for label in LABELS:
             pipe.zscore(keys.index_status(label), run_key)
-    answers = pipe.execute()
+    answers = pipe.execute(raise_on_error=False)
     width = len(answers) // len(page)
     return [answers[at : at + width] for at in range(0, len(answers), width)]
 
 
-def _kept(run_key: str, row: dict[str, str | None], answer: Sequence[Any]) -> Kept:
+def _kept(run_key: str, answer: Sequence[Any]) -> Kept | None:
+    """Type what was read; none: a newer threadrun wrote it."""
+    row = dict(zip(_FIELDS, answer[0], strict=True))
+    if int(row["schema"] or 0) > SCHEMA:
+        return None
     _, events, calls, holder, place, listed, *scores = answer
     return Kept(
         key=run_key,
-        stage=row["stage"] or "",
+        stage=Stage(row["stage"] or ""),
         status=row["status"] or "",
         outcome=row["outcome"] or "",
         run_id=row["run_id"] or "",

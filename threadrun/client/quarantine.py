@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from threadrun.client.operation import Operation
 from threadrun.client.reading import checked
-from threadrun.errors import InvalidRequest, NotInQuarantine, Problem, RunNotFound
+from threadrun.errors import InvalidRequest, NotInQuarantine, Problem, RecordDamaged, RunNotFound
 from threadrun.keys import Keys
-from threadrun.records import utc, utc_or_none
+from threadrun.records import telling_damage, utc, utc_or_none
 from threadrun.scripts import script_text
 from threadrun.tools import ToolResultKind
 from threadrun.tools.output import DEFAULT_MAX_OUTPUT_BYTES
@@ -95,11 +96,14 @@ def quarantined(keys: Keys, limit: int) -> Operation[tuple[Quarantined, ...]]:
     places = [(Place.parse(word), since) for word, since in scored]
     rows = yield lambda client: _rows(client, keys, [place for place, _ in places])
     shown = zip(places, rows[::2], rows[1::2], strict=True)
-    return tuple(
-        _unreadable(place, since, run) if _is_unreadable(place, run) else _shown(place, since, run, call)
-        for (place, since), run, call in shown
-        if run != _GONE
-    )
+    return tuple(_listed(place, since, run, call) for (place, since), run, call in shown if run != _GONE)
+
+
+def _listed(place: Place, since: float, run: Sequence[str | None], call: Sequence[str | None]) -> Quarantined:
+    if not _is_unreadable(place, run):
+        with suppress(RecordDamaged), telling_damage(place.run_key):
+            return _shown(place, since, run, call)
+    return _unreadable(place, since, run)
 
 
 def _rows(client: Any, keys: Keys, places: Sequence[Place]) -> Any:

@@ -102,11 +102,19 @@ def rows_of(
             pipe.hmget(keys.run(run_key), fields)
         return pipe.execute(raise_on_error=False)
 
-    rows = yield call
-    for row in rows:
-        if isinstance(row, Exception) and not _is_of_another_type(row):
-            raise unavailable(row)
-    return [None if isinstance(row, Exception) else row for row in rows]
+    return [None if isinstance(row, Exception) else row for row in told_apart((yield call))]
+
+
+def told_apart(answers: Sequence[Any]) -> Sequence[Any]:
+    """Leave the errors that tell of a key of another type than ours in their places.
+
+    Raises:
+        StoreUnavailable: There is an error that tells of anything else.
+    """
+    for answer in answers:
+        if isinstance(answer, Exception) and not _is_of_another_type(answer):
+            raise unavailable(answer)
+    return answers
 
 
 def _is_of_another_type(error: BaseException | None) -> bool:
