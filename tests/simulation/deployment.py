@@ -92,6 +92,7 @@ class Deployment:
         self.runs: RunsProcess | None = None
         self.tools: ToolsProcess | None = None
         self._witness: RunsProcess | None = None
+        self._came: set[CallAddress] = set()
 
     # The clock.
 
@@ -202,6 +203,12 @@ class Deployment:
         elif message.task == "tools.execute":
             assert self.tools is not None
             self.tools.execute(CallAddress(*message.args))
+
+    def served_for(self, at: CallAddress, tools: ToolRegistry) -> ToolRegistry:
+        """Say what the worker serves to which a message comes: the first of each call, to one that lacks a tool."""
+        first = at not in self._came
+        self._came.add(at)
+        return ToolRegistry(tool for tool in tools if not first or tool.name != "elsewhere")
 
     def pass_time(self) -> bool:
         """Turn the clock to the next event; false: no run is left in any agenda."""
@@ -370,7 +377,8 @@ class ToolsProcess:
         """Run a call in a fresh child; a child that is shot dies alone, any other death is the machine's."""
         self._child = Life(self._home.fate)
         redis = cast(Redis, self._home.io(self._child, self._home.around.redis))
-        runtime = HandlerRuntime(redis, self._home.around.keys, self._worker_id, self._registry)
+        registry = self._home.served_for(at, self._registry)
+        runtime = HandlerRuntime(redis, self._home.around.keys, self._worker_id, registry)
         try:
             runtime.execute(at)
         except Died:

@@ -63,7 +63,14 @@ class Handlers:
             self._life().step("handler exit")
             return "seen"
 
-        yield from (add, look)
+        @unregistered()
+        def elsewhere(context: ToolContext) -> str:
+            """Be lacking where the first message comes to."""
+            self._enter(context, "elsewhere")
+            self._life().step("handler exit")
+            return "here"
+
+        yield from (add, look, elsewhere)
 
     def _unsound(self) -> Iterator[Tool]:
         @unregistered()

@@ -63,6 +63,7 @@ KINDS: dict[str, Kind] = {
     "two rounds": Kind(['call add {"a": 1, "b": 2}; then call look {}; say $1']),
     "failing tool": Kind(["call fail {}; say $1"], kinds=frozenset({"exception"})),
     "tool that succeeds when tried again": Kind(["call flaky {}; say $1"]),
+    "worker without the handler": Kind(["call elsewhere {}; say $1"]),
     "killed child": Kind(
         ["call killed {} and shot {}; say $1"], kinds=frozenset({"ok", "unknown_outcome"})
     ),
