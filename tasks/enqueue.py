@@ -9,7 +9,14 @@ import structlog
 from celery.exceptions import Reject
 
 from config.content_tasks import ContentRequest
-from threadrun.errors import IdempotencyConflict, InvalidRequest, Problem, StoreUnavailable, ThreadBusy
+from threadrun.errors import (
+    IdempotencyConflict,
+    InvalidRequest,
+    Problem,
+    RecordDamaged,
+    StoreUnavailable,
+    ThreadBusy,
+)
 from worker.app import app
 from worker.process import process
 
@@ -24,7 +31,7 @@ log = structlog.get_logger("threadrun.enqueue")
     Request=ContentRequest,
     acks_late=True,
     ignore_result=False,
-    throws=(InvalidRequest, IdempotencyConflict, ThreadBusy),
+    throws=(InvalidRequest, IdempotencyConflict, ThreadBusy, RecordDamaged),
 )
 def enqueue(request: dict[str, Any]) -> str:
     """Enqueue the run of a JSON request and give back its key.
@@ -38,6 +45,6 @@ def enqueue(request: dict[str, Any]) -> str:
     try:
         return process.runs.client.enqueue(options.pop("assistant_id", ""), **options).key
     except StoreUnavailable as unavailable:
-        log.warning("message.put_back", reason=unavailable.reason)
+        log.warning("message.put_back", run_key=request["idempotency_key"], reason=unavailable.reason)
         time.sleep(AGAIN_SECONDS)
         raise Reject(requeue=True) from None

@@ -89,7 +89,8 @@ class UnknownTool(InvalidRequest):
         problem = Problem("tools", f"no worker serves {', '.join(self.names)}; served: {listing}")
         super().__init__(
             [problem],
-            "Start a tools worker whose THREADRUN_TOOLS__MODULES imports the handler, or name a served tool.",
+            "Start a tools worker whose THREADRUN_TOOLS__MODULES imports the handler, and which consumes the handler's "
+            "queue (-Q), or name a served tool.",
         )
         self._tell(str(self), self.names, self.served)
 

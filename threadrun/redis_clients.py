@@ -236,6 +236,8 @@ def _options(address: RedisAddress, client_name: str) -> dict[str, Any]:
         "password": address.password,
         "client_name": client_name,
         "decode_responses": True,
+        # Bytes that are no text make one field unreadable, not every answer that they are in.
+        "encoding_errors": "surrogateescape",
         # RESP2 everywhere: redis-py 8 speaks RESP3 unless told otherwise, redis-py 6 does not.
         "protocol": 2,
         "socket_timeout": SOCKET_TIMEOUT_SECONDS,

@@ -37,6 +37,12 @@ _celery_log = logging.getLogger("celery.worker.consumer")
 class GatedConsumer(Consumer):  # type: ignore[misc]  # Celery has no annotations
     """Take messages that are what they should be."""
 
+    def start(self) -> None:
+        """Begin; what is under way goes on when a connection breaks, and Celery's advice against it is not wanted."""
+        # Here, for Celery shows these warnings from when it sets up the log.
+        warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
+        super().start()
+
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
         """Put the gate before Celery's own handler."""
         receive = super().create_task_handler(*args, **kwargs)
@@ -65,12 +71,6 @@ class GatedConsumer(Consumer):  # type: ignore[misc]  # Celery has no annotation
         """Wait for the broker in our own way."""
         self.first_connection_attempt = False
         return reconnect(conn)
-
-    def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Let what is under way go on; Celery's advice to do the opposite need not be read each time."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", CPendingDeprecationWarning)
-            super().on_connection_error_after_connected(exc)
 
     def register_with_event_loop(self, hub: Any) -> None:
         """Have events published now and then."""

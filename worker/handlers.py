@@ -99,8 +99,8 @@ class HandlerRuntime:
             case "refused":
                 log.warning("tool.refused_limit", run_key=at.run_key, round=at.round, index=at.index)
             case "not_served_here":
-                self._ledger.pass_on(at)
                 log.warning("tool.not_served_here", run_key=at.run_key, **_place(at), tool=tool[:64])
+                self._ledger.pass_on(at)
             case _:
                 log.info("tool.not_claimed", run_key=at.run_key, tool=tool, verdict=verdict, index=at.index)
         if verdict == "taken":

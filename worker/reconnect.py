@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 from celery.worker.state import maybe_shutdown
+from redis.exceptions import AuthenticationError, AuthorizationError
 
 SHORTEST_SECONDS, LONGEST_SECONDS = 1.0, 5.0
 """The pauses between two tries; each is one second longer than the one before."""
@@ -24,7 +25,10 @@ def reconnect(connection: Any) -> Any:
 
     def tell(error: BaseException, retry_seconds: float) -> None:
         words = {"error": type(error).__name__, "detail": str(error)[:MAX_DETAIL]}
-        log.warning("broker.unreachable", **words, retry_seconds=retry_seconds)
+        if isinstance(error, AuthenticationError | AuthorizationError):
+            log.error("broker.login_refused", **words, retry_seconds=retry_seconds)
+        else:
+            log.warning("broker.unreachable", **words, retry_seconds=retry_seconds)
 
     pauses = {"interval_start": SHORTEST_SECONDS, "interval_step": 1.0, "interval_max": LONGEST_SECONDS}
     return connection.ensure_connection(tell, callback=maybe_shutdown, **pauses)

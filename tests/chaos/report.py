@@ -62,7 +62,13 @@ def table(rows: dict[str, dict[str, Any]]) -> str:
 
 
 def with_table(readme: str, rows: dict[str, dict[str, Any]]) -> str:
-    """Put the table in the place of the one that README shows."""
+    """Put the table in the place of the one that README shows.
+
+    Raises:
+        ValueError: A row's figures are those of its small size.
+    """
+    if small := [name for name, row in rows.items() if row["size"] != "full"]:
+        raise ValueError(f"README shows figures of full size; run these again: {', '.join(small)}")
     return re.sub(
         r"\| experiment \|.*?\n\n", lambda _: table(rows) + "\n\n", readme, count=1, flags=re.DOTALL
     )

@@ -100,7 +100,8 @@ def real(url: str) -> Backend:
 
 def fake() -> Backend:
     server = FakeServer()
-    options: dict[str, Any] = {"server": server, "decode_responses": True, "protocol": 2}
+    text = {"decode_responses": True, "encoding_errors": "surrogateescape"}
+    options: dict[str, Any] = {"server": server, **text, "protocol": 2}
     return Backend(_InformedFakeRedis(**options), lambda: FakeAsyncRedis(**options))
 
 

@@ -44,6 +44,13 @@ async def test_an_open_run_that_cannot_be_read_goes_if_that_is_said(twin, client
     assert set(backend.left()) <= {"stream"}
 
 
+@pytest.mark.parametrize("backend", ["redis"], indirect=True)  # fakeredis cannot say what such bytes come to
+async def test_one_that_holds_bytes_that_are_no_text_goes_too(twin, client, backend):
+    key = damaged(client, backend, "progress", b"\xff\xfe")
+
+    assert (await twin.purge(key, damaged=True)).clean
+
+
 @pytest.mark.parametrize("name", ["run", "events", "calls"])
 async def test_one_of_whose_keys_is_of_another_type_goes_too(twin, client, backend, name):
     key = client.enqueue("asst", messages="hi", thread_id="thread_1", profile="other").key

@@ -133,6 +133,7 @@ async def test_a_record_that_somebody_damaged_is_told_with_a_remedy(twin, backen
         ("deadline_ms", "9" * 30),
         ("round", "x"),
         ("schema", "x"),
+        ("progress", b"\xff\xfe"),
     ],
 )
 async def test_a_damaged_record_is_named_by_a_survey_and_hides_no_other(twin, backend, field, value):
@@ -156,6 +157,13 @@ async def test_a_key_of_a_run_that_is_of_another_type_is_damage_too(twin, backen
         await twin.get(damaged)
     assert whole in [run.key for run in await twin.list()]
     assert (await twin.survey()).damaged == ((damaged,) if name == "run" else ())
+
+
+async def test_an_enqueue_under_a_key_of_another_type_is_told_and_not_repeated_for_ever(twin, backend):
+    backend.sync.set(backend.keys.run("order-7"), "x")
+
+    with pytest.raises(RecordDamaged, match="WRONGTYPE"):
+        await twin.enqueue("asst", messages="hi", idempotency_key="order-7")
 
 
 async def test_a_run_that_waits_for_a_damaged_one_is_told_which_it_is(twin, backend):

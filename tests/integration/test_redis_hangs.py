@@ -44,7 +44,7 @@ class Caller(socketserver.BaseRequestHandler):
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hanging]:
-    monkeypatch.setattr(redis_clients, "SOCKET_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr(redis_clients, "SOCKET_TIMEOUT_SECONDS", 0.4)
     with Hanging(("127.0.0.1", 0), Caller) as hanging:
         thread = threading.Thread(target=hanging.serve_forever, daemon=True)
         thread.start()

@@ -10,6 +10,7 @@ import fakeredis
 import pytest
 from celery.concurrency import get_implementation
 from redis import Redis
+from redis.exceptions import ResponseError
 
 from tests.integration.redis_server import redis_server
 from threadrun.health import Finding, Severity, check_redis
@@ -153,6 +154,27 @@ def test_a_database_that_the_server_does_not_have_is_told_and_not_waited_for(url
         (finding,) = check_redis(client)
     assert checks([finding]) == {"redis.connection_refused": Severity.ERROR}
     assert "DB index is out of range" in finding.message
+
+
+class Answers(fakeredis.FakeRedis):
+    """Answer each PING with an error."""
+
+    def __init__(self, error: str) -> None:
+        super().__init__()
+        self.error = error
+
+    def ping(self, **_: object) -> bool:
+        raise ResponseError(self.error)
+
+
+def test_a_server_that_runs_a_long_script_is_waited_for():
+    (finding,) = check_redis(Answers("BUSY Redis is busy running a script."))
+    assert finding.check == "redis.unreachable"
+
+
+def test_a_server_that_cannot_save_is_told_by_what_it_does_not_take():
+    found = check_redis(Answers("MISCONF Redis is configured to save RDB snapshots, but cannot."))
+    assert "redis.connection_refused" not in checks(found)
 
 
 def test_a_server_that_is_not_there_is_told(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.carrying import claim_call, claim_one, created, move, opened, settle
+from tests.integration.carrying import claim_call, claim_one, created, move, opened, reopen, settle
 from threadrun.status import CallState, Stage
 from worker.store.ledger import CallAddress
 
@@ -48,3 +48,18 @@ async def test_only_a_call_that_waits_for_a_worker_is_passed_on(backend, client,
 
     assert not await store.ledger.pass_on(at)
     assert backend.dump() == before
+
+
+async def test_a_call_that_is_run_again_is_passed_on_as_soon_as_a_new_one(backend, store, key):
+    at, ledger = CallAddress(key, 1, 0), backend.keys.calls(key)
+
+    async def passed_on():
+        backend.sync.hset(ledger, mapping={"1:0:sends": 1, "1:0:sent_ms": backend.now_ms()})
+        assert await store.ledger.pass_on(at)
+        return int(backend.sync.hget(ledger, "1:0:not_before_ms")) - backend.now_ms()
+
+    first = [await passed_on() for _ in range(9)]
+    await claim_call(store, at, "token")
+    await reopen(store, at, "token")
+
+    assert (first[-1], await passed_on()) == (4_000, 250)

@@ -70,6 +70,9 @@ def test_any_other_refusal_is_known_by_its_status(status: int, refusal: Refusal)
         "Unrecognized request URL (GET: /v2/threads).",
         "The requested URL was not found on the server.",  # Flask
         "Cannot POST /v2/threads",  # Express
+        "HTTP Status 404 \u2013 Not Found",  # Tomcat
+        "Page not found at /v2/threads",  # Django
+        "No static resource v2/threads.",  # Spring
         "no Route matched with those values",  # Kong
     ],
 )
@@ -87,6 +90,7 @@ def test_an_address_that_leads_nowhere_is_known_by_a_web_servers_words(text: str
         "Thread with id t not found.",
         "run_step not found or not in progress",
         "The API deployment for this resource does not exist.",
+        "The requested resource run_1 does not exist.",
         "",
     ],
 )

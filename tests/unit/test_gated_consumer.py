@@ -8,6 +8,7 @@ from typing import Any
 from unittest.mock import Mock
 
 from celery import Celery
+from celery.bootsteps import TERMINATE
 from celery.exceptions import CPendingDeprecationWarning
 
 from worker.gated_consumer import EVENTS_EVERY_SECONDS, GatedConsumer
@@ -45,10 +46,11 @@ def test_a_lost_connection_is_told_without_celerys_advice_to_cancel_what_is_unde
     app.conf.worker_cancel_long_running_tasks_on_connection_loss = False
     app.conf.worker_enable_prefetch_count_reduction = False
     consumer = GatedConsumer.__new__(GatedConsumer)
-    consumer.app, consumer.connection = app, Mock()
+    consumer.app, consumer.connection, consumer.blueprint = app, Mock(), Mock(state=TERMINATE)
     with warnings.catch_warnings(record=True) as told:
         # What Celery does in every worker when it sets up its logs.
         warnings.filterwarnings("always", category=CPendingDeprecationWarning)
+        consumer.start()
 
         consumer.on_connection_error_after_connected(ConnectionError("gone"))
 

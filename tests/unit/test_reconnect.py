@@ -8,6 +8,7 @@ import pytest
 from celery import Celery
 from celery.exceptions import WorkerShutdown
 from kombu.utils import functional
+from redis.exceptions import AuthenticationError
 from structlog.testing import capture_logs
 
 from worker import reconnect
@@ -47,3 +48,15 @@ def test_a_broker_that_is_away_for_long_is_tried_at_least_every_five_seconds(
     assert sum(slept) == pytest.approx(sum(line["retry_seconds"] for line in logs), abs=5)
     assert str(closed_port) in logs[0]["detail"]
     assert "sesame" not in str(logs)
+
+
+def test_a_login_that_is_refused_is_an_error_of_its_own():
+    class Refusing:
+        def ensure_connection(self, tell, **_):
+            tell(AuthenticationError("invalid username-password pair"), 1.0)
+            return self
+
+    with capture_logs() as logs:
+        reconnect.reconnect(Refusing())
+
+    assert [(line["log_level"], line["event"]) for line in logs] == [("error", "broker.login_refused")]

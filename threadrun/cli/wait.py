@@ -60,19 +60,23 @@ def wait_for(at: Invocation, keys: Sequence[str], timeout_seconds: float | None)
 def _final_record(at: Invocation, key: str, left_seconds: float | None) -> RunRecord:
     """Wait for one run; who waits for a while is told once what keeps it from going on."""
     # Beside the wait, not in its midst: the wait rides out a Redis that is away.
-    telling = threading.Timer(PATIENCE_SECONDS, _tell_troubles, (at, key))
-    telling.daemon = True
+    over = threading.Event()
+    telling = threading.Thread(target=_tell_troubles, args=(at, key, over), daemon=True)
     telling.start()
     try:
         return at.client.wait(key, left_seconds)
     finally:
-        telling.cancel()
+        over.set()
+        telling.join()
 
 
-def _tell_troubles(at: Invocation, key: str) -> None:
-    with suppress(ThreadrunError):
-        for line in troubles(at.client.waits_for(key)):
-            at.screen.note(f"run {plain(key)}: {line}.")
+def _tell_troubles(at: Invocation, key: str, over: threading.Event) -> None:
+    while not over.wait(PATIENCE_SECONDS):
+        with suppress(ThreadrunError):  # Redis is away; later
+            lines = list(troubles(at.client.waits_for(key)))
+            for line in lines if not over.is_set() else ():
+                at.screen.note(f"run {plain(key)}: {line}.")
+            return
 
 
 def _told(at: Invocation, error: ThreadrunError, timeout_seconds: float | None) -> ExitCode:

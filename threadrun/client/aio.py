@@ -131,6 +131,7 @@ class AsyncRunClient:
             UnknownProfile: A profile is named that no worker serves.
             IdempotencyConflict: The key stands for another request.
             ThreadBusy: The thread has an active run and `thread_strategy` is "reject".
+            RecordDamaged: What stands under the key is no record of ours.
             StoreUnavailable: Redis did not answer; repeat with the same idempotency_key.
         """
         return self._handle(await self._do(self._operations.enqueue(assistant_id, options)))

@@ -39,7 +39,11 @@ class Operations:
 
     def _store(self, prepared: Prepared) -> Operation[Enqueued]:
         keys, args = enqueue_script(self.keys, prepared)
-        answer = yield lambda client: self._enqueueing(client)(keys=keys, args=args)
+
+        def call(client: Any) -> Any:
+            return self._enqueueing(client)(keys=keys, args=args)
+
+        answer = yield from reading.stored(prepared.run_key, call)
         return read_verdict(prepared, answer)
 
     def _enqueueing(self, client: Any) -> Any:

@@ -47,7 +47,8 @@ def check_redis(client: Redis, *, where: str = "Redis", key_prefix: str = "threa
     except NoPermissionError:
         pass  # PING may be forbidden; what is needed is asked for next.
     except RedisError as failure:
-        return [_unreachable(where, failure)]
+        if not str(failure).startswith("MISCONF"):  # what takes no writes is told of next
+            return [_unreachable(where, failure)]
     try:
         return [*_scripting(client, where, key_prefix), *_server(client, where)]
     except RedisError as failure:
@@ -55,11 +56,16 @@ def check_redis(client: Redis, *, where: str = "Redis", key_prefix: str = "threa
 
 
 def _unreachable(where: str, failure: RedisError) -> Finding:
-    if isinstance(failure, ResponseError) and not isinstance(failure, MasterDownError):
+    if isinstance(failure, ResponseError) and not _passes(failure):
         text = f"{where} refuses the connection ({failure}). Correct THREADRUN_REDIS_URL."
         return error("redis.connection_refused", text)
     text = f"{where} does not answer ({type(failure).__name__}). Start it, or correct THREADRUN_REDIS_URL."
     return error("redis.unreachable", text)
+
+
+def _passes(answer: ResponseError) -> bool:
+    """Tell whether a server that is there answers so for a while: to be waited for, like one that is away."""
+    return isinstance(answer, MasterDownError) or str(answer).startswith("BUSY")
 
 
 def _scripting(client: Redis, where: str, key_prefix: str) -> Iterator[Finding]:

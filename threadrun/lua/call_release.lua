@@ -13,6 +13,7 @@ local now = now_ms()
 redis.call('HSET', KEYS[2], row .. 'state', 'pending', row .. 'decided', ARGV[5], row .. 'token', '', row .. 'kind', '',
   row .. 'error', '', row .. 'sends', 0, row .. 'sent_ms', 0, row .. 'not_before_ms', 0, row .. 'strikes', 0,
   row .. 'deaths', 0, row .. 'quarantined_ms', 0)
+redis.call('HDEL', KEYS[2], row .. 'passes')
 redis.call('HINCRBY', KEYS[2], row .. 'releases', 1)
 redis.call('ZREM', KEYS[4], ARGV[2] .. '/' .. ARGV[3] .. '/' .. ARGV[4])
 append_event(ARGV[2], KEYS[1], KEYS[3], ARGV[6], now)

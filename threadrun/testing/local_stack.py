@@ -59,7 +59,7 @@ class LocalStack:
         """Say what to start; `with` starts it.
 
         Args:
-            modules: Modules that hold handlers, by their dotted names.
+            modules: Modules that hold handlers of the queue `tools`, by their dotted names.
             checkout: The checkout that holds the Procfile; none: the current folder.
             paths: Folders to import the modules from, beside the checkout.
             runs_workers: How many workers of the `runs` queue.

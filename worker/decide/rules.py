@@ -24,7 +24,7 @@ class Rules:
     busy_thread_ms: int = 3_000
     """How soon to try again on a thread that somebody else's run holds."""
     hold_ms: int = 30_000
-    """How long to hold a run whose profile's key is refused."""
+    """How long to hold a run whose profile has a key that is refused, or a wrong address."""
     missing_grace_ms: int = 60_000
     """How long a run may answer 404 before it is lost."""
     stale_read_ms: int = 10_000

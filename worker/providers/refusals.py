@@ -20,9 +20,9 @@ _WRONG_STATUS = re.compile(
     re.IGNORECASE,
 )
 _NO_ROUTE = re.compile(
-    r"(?:error\s+)?(?:404)?\W*(?:(?:page|path|route|endpoint|resource|url) )?not found\W*(?:404)?"
-    r"|(?:invalid|unknown|unrecognized) (?:request )?url\b.*|the requested (?:url|resource) .*|no route .*"
-    r"|cannot (?:get|post|delete) /.*",
+    r"(?:error |http status )?(?:404)?\W*(?:(?:page|path|route|endpoint|resource|url) )?not found\b\W*(?:at /.*)?"
+    r"|(?:invalid|unknown|unrecognized) (?:request )?url\b.*|the requested url .*|no route .*"
+    r"|no static resource .*|cannot (?:get|post|delete) /.*",
     re.IGNORECASE | re.DOTALL,
 )
 """What OpenAI, Azure's gateway and common web servers and frameworks say of an address that leads nowhere."""

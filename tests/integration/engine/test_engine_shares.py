@@ -172,10 +172,11 @@ async def test_a_defect_leaves_its_run_to_the_lease_and_takes_no_other_with_it(n
     assert house.record(bad).outcome == "completed"
 
 
-async def test_an_unreadable_record_takes_no_other_with_it(new_house):
+@pytest.mark.parametrize(("field", "value"), [("deadline_ms", "soon"), ("progress", b"\xff\xfe")])
+async def test_an_unreadable_record_takes_no_other_with_it(new_house, field, value):
     house = new_house()
     bad, good = house.enqueue(), house.enqueue()
-    house.backend.sync.hset(house.backend.keys.run(bad), "deadline_ms", "soon")
+    house.backend.sync.hset(house.backend.keys.run(bad), field, value)
 
     served = await house.serve(Stage.CREATE)
     assert served == 1
