@@ -20,6 +20,9 @@ from worker.providers.base import OUTSIDE, No, Refusal, Reply, Unknown, Yes
 from worker.replace import replace
 from worker.view import Effect, RunView
 
+_WAITED_OUT = OUTSIDE - {Refusal.NO_ROUTE}
+"""What is waited out; where the server has no such request, the run itself is looked at."""
+
 
 def cancel(run: RunView, seen: Seen, now: int, rules: Rules) -> Decision:
     """Cancel the run and wait until it has ended."""
@@ -67,7 +70,7 @@ def _answered(run: RunView, reply: Reply[Run], now: int, rules: Rules) -> Decisi
         case Yes():
             accepted = replace(run, progress=replace(run.progress, intent=None, cancel_accepted_ms=now))
             return _reread(accepted, reply, now, rules)
-        case No(refusal=refusal) if refusal in OUTSIDE - {Refusal.NO_ROUTE}:  # a server may have no cancel
+        case No(refusal=refusal) if refusal in _WAITED_OUT:
             return look_later(run, reply, rules)
         case No() | Unknown():
             refusals = run.progress.refusals + isinstance(reply, No)

@@ -95,7 +95,8 @@ def test_the_provider_has_the_last_word_on_how_it_ended(ending, status, outcome)
 
 
 @pytest.mark.parametrize(
-    "reply", [no(Refusal.WRONG_STATUS), no(Refusal.INVALID), no(Refusal.NOT_FOUND), unknown()]
+    "reply",
+    [no(Refusal.WRONG_STATUS), no(Refusal.INVALID), no(Refusal.NOT_FOUND), no(Refusal.NO_ROUTE), unknown()],
 )
 def test_after_a_refused_or_unknown_cancel_the_run_is_read(reply):
     move = moved(decide(cancelling(SENDING), CancelAnswered(reply)))
