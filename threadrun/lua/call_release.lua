@@ -12,8 +12,7 @@ if at[1] ~= 'tools' or at[2] ~= ARGV[3] then return 'moved' end
 local now = now_ms()
 redis.call('HSET', KEYS[2], row .. 'state', 'pending', row .. 'decided', ARGV[5], row .. 'token', '', row .. 'kind', '',
   row .. 'error', '', row .. 'sends', 0, row .. 'sent_ms', 0, row .. 'not_before_ms', 0, row .. 'strikes', 0,
-  row .. 'deaths', 0, row .. 'quarantined_ms', 0)
-redis.call('HDEL', KEYS[2], row .. 'passes')
+  row .. 'deaths', 0, row .. 'quarantined_ms', 0, row .. 'passes', 0)
 redis.call('HINCRBY', KEYS[2], row .. 'releases', 1)
 redis.call('ZREM', KEYS[4], ARGV[2] .. '/' .. ARGV[3] .. '/' .. ARGV[4])
 append_event(ARGV[2], KEYS[1], KEYS[3], ARGV[6], now)

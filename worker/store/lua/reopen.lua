@@ -14,8 +14,7 @@ local at = redis.call('HMGET', KEYS[1], 'stage', 'round')
 if at[1] ~= 'tools' or at[2] ~= ARGV[3] then return 0 end
 local now = now_ms()
 redis.call('HSET', KEYS[2], row .. 'state', 'pending', row .. 'sent_ms', 0, row .. 'sends', 0,
-  row .. 'not_before_ms', int(now + ARGV[6]))
-redis.call('HDEL', KEYS[2], row .. 'passes')
+  row .. 'not_before_ms', int(now + ARGV[6]), row .. 'passes', 0)
 if ARGV[8] ~= '' then redis.call('HSET', KEYS[2], row .. 'strikes', ARGV[8], row .. 'deaths', ARGV[9]) end
 if call[1] == 'unknown' then redis.call('ZREM', ARGV[1] .. 'quarantine', place) end
 append_event(ARGV[2], KEYS[1], KEYS[3], ARGV[7], now)
