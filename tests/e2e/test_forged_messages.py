@@ -35,7 +35,8 @@ def until_taken(forger: Forger, queue: str) -> None:
 
 
 def logged(stack: LocalStack, kind: str, since: int) -> list[dict[str, str]]:
-    return [json.loads(line) for line in stack.logs(kind)[since:].splitlines() if line.startswith("{")]
+    whole, _, _ = stack.logs(kind)[since:].rpartition("\n")  # the last line may be half written
+    return [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
 
 
 def until_said(stack: LocalStack, kind: str, since: int, refusals: float) -> None:
