@@ -69,7 +69,6 @@ class GatedConsumer(Consumer):  # type: ignore[misc]  # Celery has no annotation
 
     def ensure_connected(self, conn: Any) -> Any:
         """Wait for the broker in our own way."""
-        self.first_connection_attempt = False
         return reconnect(conn)
 
     def register_with_event_loop(self, hub: Any) -> None:

@@ -8,7 +8,6 @@ To test the function alone, call it as the plain function that it still is.
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import threading
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ import structlog
 from pydantic_core import to_json
 from structlog.typing import FilteringBoundLogger
 
+from threadrun.tools.calling import loop_is_running
 from threadrun.tools.context import ToolContext
 from threadrun.tools.decorator import ToolFunction
 from threadrun.tools.definition import Tool
@@ -75,7 +75,7 @@ def call_tool(
     tool = _tool_of(function)
     context = _context(tool.timeout_seconds, overrides)
     text = arguments if isinstance(arguments, str) else to_json(arguments).decode("utf-8")
-    return _call_in_thread(tool, text, context) if _loop_is_running() else tool.call(text, context)
+    return _call_in_thread(tool, text, context) if loop_is_running() else tool.call(text, context)
 
 
 def _context(timeout_seconds: float, overrides: ContextOverrides) -> ToolContext:
@@ -98,14 +98,6 @@ def _tool_of(function: ToolFunction[..., Any] | Tool) -> Tool:
     if not isinstance(tool, Tool):
         raise TypeError(f"{function!r} is no tool; decorate it with @tool")
     return tool
-
-
-def _loop_is_running() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 def _call_in_thread(tool: Tool, text: str, context: ToolContext) -> ToolResult:

@@ -81,7 +81,7 @@ def _value_of(handler: Handler, remaining_seconds: Callable[[], float], runner: 
     value = context.run(handler)
     if not inspect.isawaitable(value):
         return value
-    if _loop_is_running():
+    if loop_is_running():
         if inspect.iscoroutine(value):
             value.close()
         raise RuntimeError("an async handler cannot be called where an event loop runs; use a thread")
@@ -91,7 +91,8 @@ def _value_of(handler: Handler, remaining_seconds: Callable[[], float], runner: 
         return _wait_for(value, remaining_seconds(), own, context)
 
 
-def _loop_is_running() -> bool:
+def loop_is_running() -> bool:
+    """Tell whether this thread is inside an event loop."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
